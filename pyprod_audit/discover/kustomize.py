@@ -1,0 +1,43 @@
+"""Which files are patches: pieces of objects that a kustomization lays over others."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+
+from pyprod_audit.model import Node, SourceFile
+
+KUSTOMIZE_REASON = "Kustomize patch (overlays are not evaluated yet)"
+
+_LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "components")
+
+
+def kustomize_patches(kustomizations: Iterable[tuple[str, str]]) -> set[str]:
+    """The files that kustomizations name as patches.
+
+    Args:
+        kustomizations: path and text of each kustomization file.
+
+    Returns:
+        Paths relative to the scan root. An entry may also be a folder (of a component) or not exist; inline patches
+        and whatever lies outside the root are left out.
+    """
+    from pyprod_audit.parsers.yaml_events import parse_documents  # loads PyYAML
+
+    found: set[str] = set()
+    for path, text in kustomizations:
+        folder = posixpath.dirname(path)
+        for document in parse_documents(SourceFile(path, text)).nodes:
+            for name in _named(document):
+                target = posixpath.normpath(posixpath.join(folder, name))
+                if not target.startswith(("../", "/")) and target not in (".", ".."):
+                    found.add(target)
+    return found
+
+
+def _named(document: Node) -> Iterator[str]:
+    for key in _LISTS:
+        for entry in document.items_at(key):
+            name = entry.text or entry.text_at("path")
+            if name and "\n" not in name and "://" not in name:
+                yield name

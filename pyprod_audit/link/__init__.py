@@ -1,0 +1,5 @@
+"""Joins what belongs together across technologies: images, workloads, processes, entries, and their facts."""
+
+from pyprod_audit.link.services import build
+
+__all__ = ["build"]

@@ -1,0 +1,87 @@
+"""The environment of a process, and the expansion of what refers to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyprod_audit.model import Node, Resource, Unknown
+from pyprod_audit.model.kubernetes import env_of
+
+_SHELL = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+?=])([^${}]*))?\})")
+_KUBERNETES = re.compile(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Variables by name. `open`: others may come at deploy time (a bare image, `envFrom`)."""
+
+    variables: Mapping[str, Node] = field(default_factory=dict)
+    open: bool = True
+
+    def text(self, name: str) -> str | None:
+        """The value, when it is written in the repository."""
+        found = self.variables.get(name)
+        return None if found is None or found.scalar is None else str(found.scalar)
+
+    def excludes(self, name: str) -> bool:
+        """Whether the variable is certainly not set."""
+        return name not in self.variables and not self.open
+
+
+def environment(image: Resource | None, container: Resource | None) -> Environment:
+    """What the image sets, overridden by what the container of a pod sets."""
+    variables: dict[str, Node] = dict(image.node.mapping_at("env")) if image is not None else {}
+    if container is None:
+        return Environment(variables, open=True)
+    variables.update(env_of(container))
+    return Environment(variables, open=container.node.get("envFrom") is not None or image is None)
+
+
+def expand_shell(word: Node, env: Environment) -> Node:
+    """A shell word with `$X`, `${X}` and `${X:-default}` replaced where the value is known.
+
+    A word that is not known as a whole comes back unchanged. The place stays that of the word.
+    """
+    unknown = word.value
+    if not isinstance(unknown, Unknown) or "$(" in unknown.expression or "`" in unknown.expression:
+        return word
+    missing = False
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal missing
+        name, operator, alternative = found[1] or found[2], found[3] or "", found[4] or ""
+        value = env.text(name)
+        if value is not None and operator.lstrip(":") != "+":
+            return value if value or not operator.startswith(":") else alternative
+        if operator in ("-", ":-", "=", ":=") and (env.excludes(name) or name not in env.variables):
+            return alternative
+        missing = True
+        return ""
+
+    text = _SHELL.sub(replace, unknown.expression)
+    if missing or "$" in text:
+        return word
+    return Node(text.strip("\"'"), word.source, word.start, word.end, word.key_start, word.key_end)
+
+
+def expand_kubernetes(word: Node, env: Environment) -> Node:
+    """An entry of `command` or `args` with `$(X)` replaced, as the kubelet does; unresolved ones are not known."""
+    text = word.text
+    if text is None or "$" not in text:
+        return word
+    missing = ""
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal missing
+        if found[0] == "$$":
+            return "$"
+        value = env.text(found[1])
+        if value is None:
+            missing = missing or found[1]
+        return value or ""
+
+    expanded = _KUBERNETES.sub(replace, text)
+    value = Unknown(text, f"{missing} is known only at deploy time") if missing else expanded
+    return Node(value, word.source, word.start, word.end, word.key_start, word.key_end)

@@ -1,0 +1,104 @@
+"""What leads traffic to a pod: Services, Ingresses, routes, nginx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
+
+
+def services_of(podspec: Resource, repository: Repository) -> list[Resource]:
+    """The `k8s.service` resources whose selector surely matches the pod, in its namespace."""
+    labels = pod_labels(podspec)
+    owner = podspec.parent or podspec
+    found = []
+    for service in repository.of_kind("k8s.service"):
+        selector = service.node.get("spec.selector")
+        if selector is None or not selector.mapping or not same_namespace(service, owner):
+            continue
+        if selector_matches(selector, labels) is True:
+            found.append(service)
+    return found
+
+
+def same_namespace(one: Resource, other: Resource) -> bool:
+    """Whether two objects land in the same namespace as far as is written; an absent one may be any."""
+    first, second = namespace_of(one), namespace_of(other)
+    return not first or not second or first == second
+
+
+def routes_to(service: Resource, repository: Repository) -> list[Resource]:
+    """The Ingress and Gateway API routes that name `service` as a backend."""
+    name = service.node.text_at("metadata.name")
+    return [
+        route
+        for route in repository.of_kind(
+            "k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.virtualservice"
+        )
+        if same_namespace(route, service) and any(backend.text == name for backend, _ in backends(route))
+    ]
+
+
+def backends(route: Resource) -> Iterator[tuple[Node, Node | None]]:
+    """Name and port of each backend Service of an Ingress, a Gateway API route or an Istio VirtualService."""
+    spec = route.node.get("spec")
+    if spec is None:
+        return
+    if route.kind == "k8s.ingress":
+        default = spec.get("defaultBackend") or spec.get("backend")
+        if default is not None:
+            yield from _ingress_backend(default)
+        for rule in spec.items_at("rules"):
+            for path in rule.items_at("http.paths"):
+                backend = path.get("backend")
+                if backend is not None:
+                    yield from _ingress_backend(backend)
+        return
+    for rule in (*spec.items_at("rules"), *spec.items_at("http"), *spec.items_at("tcp")):
+        for reference in rule.items_at("backendRefs"):
+            kind = reference.text_at("kind")
+            name = reference.get("name")
+            if name is not None and kind in (None, "Service"):
+                yield name, reference.get("port")
+        for target in rule.items_at("route"):
+            host = target.get("destination.host")
+            if host is not None:
+                yield host, target.get("destination.port.number")
+
+
+def _ingress_backend(backend: Node) -> Iterator[tuple[Node, Node | None]]:
+    name = backend.get("service.name") or backend.get("serviceName")
+    if name is not None:
+        yield name, backend.get("service.port.number") or backend.get("service.port.name") or backend.get("servicePort")
+
+
+def proxies_to(names: Mapping[str, Resource], repository: Repository) -> list[tuple[Resource, Resource]]:
+    """Pairs of an nginx location and the `k8s.service` (by DNS name in `names`) that its proxy_pass leads to."""
+    upstreams = {u.node.text_at("name"): u for u in repository.of_kind("nginx.upstream")}
+    found = []
+    for location in repository.of_kind("nginx.location"):
+        for host in proxied_hosts(location, upstreams):
+            service = names.get(host)
+            if service is not None:
+                found.append((location, service))
+    return found
+
+
+def proxied_hosts(location: Resource, upstreams: Mapping[str | None, Resource]) -> Iterator[str]:
+    """The host names that a location's `proxy_pass` (or `uwsgi_pass`, …) may reach, through upstreams."""
+    for directive in ("proxy_pass", "uwsgi_pass", "grpc_pass", "fastcgi_pass"):
+        for occurrence in location.node.items_at(directive):
+            target = occurrence.text_at("0")
+            if target is None:
+                continue
+            host = target.partition("://")[2] or target
+            host = host.split("/", 1)[0].rsplit(":", 1)[0]
+            upstream = upstreams.get(host)
+            if upstream is None:
+                yield host
+                continue
+            for server in upstream.node.items_at("servers"):
+                name = server.text_at("host")
+                if name is not None:
+                    yield name

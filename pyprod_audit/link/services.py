@@ -1,0 +1,308 @@
+"""Builds the services: one for each container of a workload, one for each image that no workload runs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pyprod_audit.link import network, workloads
+from pyprod_audit.link.environment import Environment, environment, expand_kubernetes
+from pyprod_audit.link.images import all_folders, image_files, project_of, shell_family
+from pyprod_audit.link.python_modules import ModuleFinder
+from pyprod_audit.link.servers import process
+from pyprod_audit.link.startup import Startup, trace, trace_commands
+from pyprod_audit.model import AppReference, Evidence, ImageFiles, Node, Process, Repository, Resource, Service, Unknown
+from pyprod_audit.model.kubernetes import name_of, object_of
+
+# Images that everybody pulls: a container that names one is not built here unless a folder has exactly its name.
+_PUBLIC = {
+    "nginx", "redis", "valkey", "postgres", "mysql", "mariadb", "mongo", "rabbitmq", "memcached", "busybox", "alpine",
+    "python", "traefik", "envoy", "haproxy", "kafka", "zookeeper", "elasticsearch", "prometheus", "grafana", "postgresql",
+    "vault", "consul", "minio", "curl", "kubectl", "debian", "ubuntu", "otel", "jaeger", "pause",
+}  # fmt: skip
+
+
+class Stated(Protocol):
+    """A join that the user states: see `config.StatedService`."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls the service."""
+
+    @property
+    def dockerfile(self) -> str | None:
+        """The path of its Dockerfile."""
+
+    @property
+    def workload(self) -> str | None:
+        """The address or path of its workload."""
+
+    @property
+    def project(self) -> str | None:
+        """The folder of its Python project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A final stage with the files it holds and the project it runs."""
+
+    stage: Resource
+    files: ImageFiles
+    project: str | None
+
+    @property
+    def names(self) -> set[str]:
+        """What the image may be called: its folder, its context, the Dockerfile's suffix or prefix."""
+        path = self.stage.path
+        file = posixpath.basename(path)
+        folders = [posixpath.basename(posixpath.dirname(path)), posixpath.basename(self.files.context)]
+        marks = re.split(r"[.]", re.sub(r"(?i)dockerfile|containerfile", "", file))
+        return {normal(name) for name in (*folders, *marks) if name}
+
+
+def normal(name: str) -> str:
+    """A name as compared: lower case, without separators."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def build(repository: Repository, stated: Sequence[Stated] = ()) -> tuple[Service, ...]:
+    """All services of the repository, in order of discovery; `stated` joins come before what names suggest."""
+    images = list(_images(repository))
+    used: set[int] = set()
+    services = list(_deployed(repository, images, stated, used))
+    services.extend(_undeployed(repository, images, used))
+    return tuple(services)
+
+
+def _images(repository: Repository) -> Iterator[Image]:
+    folders = all_folders(repository.paths)
+    for file in repository.of_kind("docker.file"):
+        stages = repository.children(file, "docker.stage")
+        if stages:
+            files = image_files(stages[-1], stages, repository.paths, folders)
+            yield Image(stages[-1], files, project_of(files, file.path))
+
+
+def _deployed(
+    repository: Repository, images: Sequence[Image], stated: Sequence[Stated], used: set[int]
+) -> Iterator[Service]:
+    containers = repository.of_kind("k8s.container")
+    joins = {id(container): _stated(container, images, stated) or _join(container, images) for container in containers}
+    lone = _only_pair(containers, images, joins)
+    for container in containers:
+        pod = container.parent
+        if pod is None:
+            continue
+        image, evidence = joins[id(container)]
+        if image is None and lone is not None and container is lone:
+            image = images[0]
+            evidence = Evidence("the only image built here and the only workload that runs no public image",
+                                container.node.anchor)  # fmt: skip
+        if image is not None:
+            used.add(id(image.stage))
+        workload = object_of(pod)
+        siblings = repository.children(pod, "k8s.container")
+        name = name_of(workload) or workload.address
+        if len(siblings) > 1:
+            name = f"{name}/{container.node.text_at('name') or siblings.index(container)}"
+        yield _service(name, repository, image, workload, pod, container, evidence)
+
+
+def _stated(
+    container: Resource, images: Sequence[Image], stated: Sequence[Stated]
+) -> tuple[Image | None, Evidence | None] | None:
+    """The join that the configuration states for this container's workload, if any."""
+    workload = object_of(container)
+    for one in stated:
+        if one.workload not in (workload.address, workload.path) or one.dockerfile is None:
+            continue
+        for image in images:
+            if image.stage.path == one.dockerfile:
+                joined = image if one.project is None else replace(image, project=one.project)
+                return joined, Evidence(f"the configuration joins them as {one.name}", container.node.anchor)
+    return None
+
+
+def _join(container: Resource, images: Sequence[Image]) -> tuple[Image | None, Evidence | None]:
+    """The image built here that the container runs, by the name of the image."""
+    node = container.node.get("image")
+    text = _image_text(node)
+    if node is None or not text:
+        return None, None
+    name = posixpath.basename(text.split("@", 1)[0].rpartition(":")[0] or text.split("@", 1)[0])
+    wanted = normal(name)
+    if not wanted:
+        return None, None
+    near = sorted(
+        (image for image in images if wanted in image.names),
+        key=lambda image: -len(posixpath.commonpath(["/" + image.stage.path, "/" + container.path])),
+    )
+    if near and (wanted not in _PUBLIC or posixpath.basename(near[0].files.context) == name):
+        return near[0], Evidence(f"the image {name} is built from {near[0].stage.path}", node.span)
+    return None, None
+
+
+def _image_text(node: Node | None) -> str:
+    if node is None:
+        return ""
+    if isinstance(node.value, Unknown):
+        return re.sub(r"\$\{[^}]*\}|\{\{.*?\}\}|\$\w+", "", node.value.expression)
+    return node.text or ""
+
+
+def _only_pair(
+    containers: Sequence[Resource], images: Sequence[Image], joins: Mapping[int, tuple[Image | None, Evidence | None]]
+) -> Resource | None:
+    """The one container that can only run the one image, when that is how it is."""
+    if len(images) != 1 or any(image is not None for image, _ in joins.values()):
+        return None
+    own = [container for container in containers if not _is_public(container)]
+    names = {_image_text(container.node.get("image")) for container in own}
+    return own[0] if len(own) == 1 and len(names) == 1 and "" not in names else None
+
+
+def _is_public(container: Resource) -> bool:
+    text = _image_text(container.node.get("image")).split("@", 1)[0]
+    name = posixpath.basename(text.rpartition(":")[0] or text)
+    return normal(name) in _PUBLIC or text.startswith(("registry.k8s.io/", "quay.io/", "gcr.io/google-containers/"))
+
+
+def _undeployed(repository: Repository, images: Sequence[Image], used: set[int]) -> Iterator[Service]:
+    for image in images:
+        if id(image.stage) in used:
+            continue
+        folder = posixpath.basename(posixpath.dirname(image.stage.path)) or posixpath.basename(image.files.context)
+        mark = re.sub(r"(?i)\.?(dockerfile|containerfile)\.?", "", posixpath.basename(image.stage.path))
+        name = folder or mark or "image"
+        if folder and mark:
+            name = f"{folder}-{mark}"
+        evidence = Evidence(
+            f"{image.stage.path} builds it; no workload in the repository runs it", image.stage.node.anchor
+        )
+        yield _service(name, repository, image, None, None, None, evidence)
+
+
+def _service(
+    name: str,
+    repository: Repository,
+    image: Image | None,
+    workload: Resource | None,
+    pod: Resource | None,
+    container: Resource | None,
+    evidence: Evidence | None,
+) -> Service:
+    stage = image.stage if image is not None else None
+    files = image.files if image is not None else None
+    project = image.project if image is not None else None
+    env = environment(stage, container)
+    finder = ModuleFinder(repository, files, project, env)
+    running = _process(stage, container, env, repository, files, finder, project)
+    module = None
+    modules: tuple[Resource, ...] = ()
+    if running is not None and isinstance(running.app, AppReference):
+        module = finder.module(running.app.module)
+    if files is not None and project is not None:
+        modules = tuple(_modules_of(project, repository))
+    entries: tuple[Resource, ...] = ()
+    facts = dict(running.facts) if running is not None else {}
+    if workload is not None and pod is not None and container is not None:
+        entries = _entries(pod, repository)
+        facts.update(workloads.facts(workload, pod, container, repository))
+    notes = [evidence] if evidence is not None else []
+    notes += [Evidence(f"{entry.address} leads traffic to it", entry.node.anchor) for entry in entries]
+    if project is not None:
+        notes.append(Evidence(f"the image holds the Python project in {project or 'the root folder'}"))
+    return Service(
+        name, project, stage, workload, pod, container, running, entries, files, module, modules, facts, tuple(notes)
+    )
+
+
+def _modules_of(project: str, repository: Repository) -> Iterator[Resource]:
+    prefix = f"{project}/" if project else ""
+    for module in repository.of_kind("py.module"):
+        if module.path.startswith(prefix):
+            yield module
+
+
+def _entries(pod: Resource, repository: Repository) -> tuple[Resource, ...]:
+    services = network.services_of(pod, repository)
+    routes = [route for service in services for route in network.routes_to(service, repository)]
+    names = {host: service for service in services for host in _dns_names(service)}
+    proxies = [location for location, _ in network.proxies_to(names, repository)]
+    return tuple(dict.fromkeys((*services, *routes, *proxies)))
+
+
+def _dns_names(service: Resource) -> Iterator[str]:
+    name = name_of(service)
+    namespace = service.node.text_at("metadata.namespace")
+    yield name
+    if namespace:
+        yield from (f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
+
+
+def _process(
+    stage: Resource | None,
+    container: Resource | None,
+    env: Environment,
+    repository: Repository,
+    files: ImageFiles | None,
+    finder: ModuleFinder,
+    project: str | None,
+) -> Process | None:
+    scripts_by_path = repository.memo(
+        "link.scripts", lambda repo: {script.path: script for script in repo.of_kind("shell.script")}
+    )
+
+    def scripts(path: str) -> Resource | None:
+        found = files.tree_path(path) if files is not None else None
+        return scripts_by_path.get(found) if found is not None else None
+
+    startup = _startup(stage, container, env, scripts)
+    if startup is None:
+        return None
+    found = process(startup, env, finder.at, project or "")
+    if container is not None and container.parent is not None:
+        shared = container.parent.node.get("shareProcessNamespace")
+        if shared is not None and shared.scalar is True:  # then the pause container is PID 1 for everybody
+            return replace(found, signals=None, signals_because="the pod shares its process namespace")
+    return found
+
+
+def _startup(stage: Resource | None, container: Resource | None, env: Environment, scripts: object) -> Startup | None:
+    look_up = scripts if callable(scripts) else (lambda _path: None)
+    family = shell_family(stage)
+    command = container.node.get("command") if container is not None else None
+    args = container.node.get("args") if container is not None else None
+    for node in (command, args):
+        if node is not None and node.is_unknown:
+            return None
+    argument_words = tuple(expand_kubernetes(word, env) for word in args.items) if args is not None else ()
+    if command is not None and command.items:
+        words = (*(expand_kubernetes(word, env) for word in command.items), *argument_words)
+        return trace(words, env, family, look_up)
+    if stage is None:
+        return None
+    entrypoint, cmd = stage.node.get("entrypoint"), stage.node.get("cmd")
+    if args is not None and argument_words:
+        tail = argument_words
+    else:
+        tail = _exec_words(cmd)
+    if entrypoint is not None and entrypoint.text_at("form") == "shell":
+        return trace_commands(entrypoint.items_at("commands"), env, family, look_up, "sh -c")
+    head = _exec_words(entrypoint)
+    if not head and (args is None or not argument_words) and cmd is not None and cmd.text_at("form") == "shell":
+        return trace_commands(cmd.items_at("commands"), env, family, look_up, "sh -c")
+    if head and not tail and cmd is not None and cmd.text_at("form") == "shell":
+        script = cmd.get("script")
+        if script is not None:
+            shell = Node("/bin/sh", script.source, script.start, script.start)
+            flag = Node("-c", script.source, script.start, script.start)
+            tail = (shell, flag, script)
+    return trace((*head, *tail), env, family, look_up) if head or tail else None
+
+
+def _exec_words(node: Node | None) -> tuple[Node, ...]:
+    return node.items_at("words") if node is not None and node.text_at("form") == "exec" else ()

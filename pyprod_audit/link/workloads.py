@@ -1,0 +1,99 @@
+"""Facts of a Kubernetes workload: how many pods, how long they may take to stop, what they may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyprod_audit.link.network import same_namespace
+from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
+from pyprod_audit.model.kubernetes import name_of
+from pyprod_audit.model.units import quantity
+
+_SCALED = {"k8s.deployment", "k8s.statefulset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.rollout"}
+_GRACE = 30  # seconds; Kubernetes API reference, PodSpec.terminationGracePeriodSeconds
+
+
+def facts(workload: Resource, pod: Resource, container: Resource, repository: Repository) -> dict[str, Fact | Unknown]:
+    """The facts `k8s.*` of one container of a workload."""
+    found: dict[str, Fact | Unknown] = {}
+    grace = pod.node.get("terminationGracePeriodSeconds")
+    found["k8s.termination_grace"] = (
+        Fact(_GRACE, pod.node.anchor, "s", declared=False) if grace is None else number(grace, "s")
+    )
+    prestop = prestop_seconds(container)
+    if prestop is not None:
+        found["k8s.prestop"] = prestop
+    found.update(_replicas(workload, repository))
+    for kind in ("requests", "limits"):
+        for resource, unit in (("cpu", "cores"), ("memory", "bytes")):
+            node = container.node.get(f"resources.{kind}.{resource}")
+            if node is not None:
+                found[f"k8s.{resource}_{kind[:-1]}"] = number(node, unit)
+    return found
+
+
+def number(node: Node, unit: str = "") -> Fact | Unknown:
+    """A number or quantity as a fact."""
+    if isinstance(node.value, Unknown):
+        return node.value
+    try:
+        return Fact(quantity(node.scalar), node.span, unit)
+    except ValueError:
+        return Unknown(str(node.scalar), f"{node.scalar!r} is not a quantity")
+
+
+def prestop_seconds(container: Resource) -> Fact | Unknown | None:
+    """How long the preStop hook sleeps: `sleep` action or an `exec` of sleep; None without a hook."""
+    hook = container.node.get("lifecycle.preStop")
+    if hook is None:
+        return None
+    if isinstance(hook.value, Unknown):
+        return hook.value
+    seconds = hook.get("sleep.seconds")
+    if seconds is not None:
+        return number(seconds, "s")
+    words = hook.items_at("exec.command")
+    text = " ".join(word.text or "" for word in words)
+    tokens = text.replace(";", " ").replace("&&", " ").replace("&", " ").split()
+    total, at = 0.0, False
+    for token in tokens:
+        if at:
+            try:
+                total += float(token.removesuffix("s"))
+            except ValueError:
+                return Unknown(text, "how long the preStop command takes is not written in it")
+        at = token.rsplit("/", 1)[-1] == "sleep"
+    if total:
+        return Fact(total, hook.anchor, "s")
+    return Unknown(text or "preStop", "how long the preStop hook takes is not known")
+
+
+def autoscalers(workload: Resource, repository: Repository) -> Iterator[Resource]:
+    """The HorizontalPodAutoscalers and KEDA ScaledObjects that target `workload`."""
+    name = name_of(workload)
+    for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
+        target = scaler.node.get("spec.scaleTargetRef")
+        if target is None or target.text_at("name") != name or not same_namespace(scaler, workload):
+            continue
+        kind = (target.text_at("kind") or "Deployment").lower()
+        if f"k8s.{kind}" == workload.kind:
+            yield scaler
+
+
+def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Unknown]:
+    if workload.kind not in _SCALED:
+        return {}
+    declared = workload.node.get("spec.replicas")
+    replicas: Fact | Unknown = Fact(1, workload.node.anchor, declared=False) if declared is None else number(declared)
+    found: dict[str, Fact | Unknown] = {
+        "k8s.replicas": replicas, "k8s.min_replicas": replicas, "k8s.max_replicas": replicas,
+    }  # fmt: skip
+    for scaler in autoscalers(workload, repository):
+        lowest = scaler.node.get("spec.minReplicas") or scaler.node.get("spec.minReplicaCount")
+        highest = scaler.node.get("spec.maxReplicas") or scaler.node.get("spec.maxReplicaCount")
+        found["k8s.min_replicas"] = (
+            number(lowest) if lowest is not None else Fact(1, scaler.node.anchor, declared=False)
+        )
+        if highest is not None:
+            found["k8s.max_replicas"] = number(highest)
+    return found

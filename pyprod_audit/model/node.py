@@ -1,0 +1,155 @@
+"""Parsed values that know their place and may be unknown."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from pyprod_audit.model.source import SourceFile, Span
+
+
+class Missing(enum.Enum):
+    """The type of `MISSING`."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that exists only at deploy time: `var.x` without default, `{{ .Values.y }}`, `${IMAGE}`.
+
+    `expression` is how it is written; `because` says in a few words why it is unknown ("var.x has no default").
+    """
+
+    expression: str
+    because: str = ""
+
+
+Scalar: TypeAlias = str | int | float | bool | None
+Value: TypeAlias = "Scalar | Unknown | dict[str, Node] | tuple[Node, ...]"
+
+
+class Node:
+    """A value with its place: a scalar, `Unknown`, a mapping (dict) or a sequence (tuple) of nodes.
+
+    `start`/`end` delimit the value in `source`, `key_start`/`key_end` the key it stands under (-1: no key).
+    Made by the hundred thousand, so a plain slotted class; treat it as immutable.
+    """
+
+    __slots__ = ("end", "key_end", "key_start", "source", "start", "value")
+
+    def __init__(
+        self, value: Value, source: SourceFile, start: int, end: int, key_start: int = -1, key_end: int = -1
+    ) -> None:
+        self.value = value
+        self.source = source
+        self.start = start
+        self.end = end
+        self.key_start = key_start
+        self.key_end = key_end
+
+    def __repr__(self) -> str:
+        return f"Node({self.value!r} @{self.source.path}:{self.span.line})"
+
+    # -- place ---------------------------------------------------------------------------------------------
+
+    @property
+    def span(self) -> Span:
+        """The place of the value."""
+        return Span(self.source, self.start, self.end)
+
+    @property
+    def key(self) -> Span | None:
+        """The place of the key, when the value stands under one."""
+        return None if self.key_start < 0 else Span(self.source, self.key_start, self.key_end)
+
+    @property
+    def anchor(self) -> Span:
+        """A short place to point at: the value of a scalar, the key (else the first line) of a container."""
+        if self.key_start >= 0 and isinstance(self.value, (dict, tuple)):
+            return Span(self.source, self.key_start, self.key_end)
+        return self.span.first_line
+
+    # -- value ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the value exists only at deploy time."""
+        return isinstance(self.value, Unknown)
+
+    @property
+    def mapping(self) -> Mapping[str, Node]:
+        """The members of a mapping; empty for anything else."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> tuple[Node, ...]:
+        """The members of a sequence; empty for anything else."""
+        return self.value if isinstance(self.value, tuple) else ()
+
+    @property
+    def text(self) -> str | None:
+        """The string, or None when this is anything else (Unknown included)."""
+        return self.value if isinstance(self.value, str) else None
+
+    @property
+    def scalar(self) -> Scalar:
+        """The scalar value; None for Unknown and containers."""
+        return None if isinstance(self.value, (Unknown, dict, tuple)) else self.value
+
+    def find(self, path: tuple[str, ...]) -> tuple[Node | Missing, Span]:
+        """The node at `path`, or MISSING, and the nearest place that exists. An Unknown on the way is the answer."""
+        node = self
+        for part in path:
+            value = node.value
+            if isinstance(value, dict):
+                found = value.get(part)
+                if found is None:
+                    return MISSING, node.anchor
+                node = found
+            elif isinstance(value, tuple) and part.isdigit() and int(part) < len(value):
+                node = value[int(part)]
+            elif isinstance(value, Unknown):
+                return node, node.anchor
+            else:
+                return MISSING, node.anchor
+        return node, node.anchor
+
+    def get(self, path: str) -> Node | None:
+        """The node at the dotted `path`, or None. Keys that contain dots: use `find`."""
+        found = self.find(tuple(path.split(".")))[0]
+        return found if isinstance(found, Node) else None
+
+    def text_at(self, path: str) -> str | None:
+        """The string at the dotted `path`, or None."""
+        found = self.get(path)
+        return None if found is None else found.text
+
+    def items_at(self, path: str) -> tuple[Node, ...]:
+        """The members of the sequence at the dotted `path`; empty when there is none."""
+        found = self.get(path)
+        return () if found is None else found.items
+
+    def mapping_at(self, path: str) -> Mapping[str, Node]:
+        """The members of the mapping at the dotted `path`; empty when there is none."""
+        found = self.get(path)
+        return {} if found is None else found.mapping
+
+    def walk(self) -> Iterator[Node]:
+        """This node and everything below, outer first; iterative, so depth cannot exhaust the stack."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            if isinstance(node.value, dict):
+                stack.extend(reversed(node.value.values()))
+            elif isinstance(node.value, tuple):
+                stack.extend(reversed(node.value))

@@ -1,0 +1,48 @@
+"""Variables that a tool fills into manifests before Kubernetes sees them (envsubst, Flux, Cloud Build)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pyprod_audit.model import Node, Unknown
+
+# Scripts and files of other formats: a `$` in them is most likely their own.
+_OPAQUE: Final = frozenset({"data", "stringData", "binaryData", "annotations"})
+_SCRIPTS: Final = frozenset({"command", "args"})
+_WHOLE = re.compile(r"\$(?:\{[A-Za-z_][^{}]*\}|[A-Z_][A-Z0-9_]*)")
+_BRACED = re.compile(r"\$\{[A-Za-z_]")
+_NAMED = re.compile(r"\$(?:\{|[A-Z_][A-Z0-9_]*)")
+
+
+def mark_variables(node: Node) -> None:
+    """Turns the scalars below the object `node` that hold `${NAME}` into Unknown, in place.
+
+    `$(NAME)` is Kubernetes' own and stays, as does whatever a container's shell or a file in a ConfigMap expands.
+    """
+    if not _NAMED.search(node.source.text, node.start, node.end):
+        return
+    pending = [("", node)]
+    seen: set[int] = set()
+    while pending:
+        key, current = pending.pop()
+        value = current.value
+        if isinstance(value, str):
+            if "$" in value and _is_filled_in(key, value):
+                current.value = Unknown(value, "filled in by a tool that expands variables")
+        elif isinstance(value, (dict, tuple)):
+            if id(value) in seen:
+                continue  # an alias: the same members, already done
+            seen.add(id(value))
+            if isinstance(value, tuple):
+                pending.extend((key, member) for member in value)
+            else:
+                pending.extend((name, member) for name, member in value.items() if name not in _OPAQUE)
+
+
+def _is_filled_in(key: str, value: str) -> bool:
+    if _WHOLE.fullmatch(value):
+        return True
+    if key in _SCRIPTS or "\n" in value:
+        return False
+    return (_NAMED if key == "image" else _BRACED).search(value) is not None

@@ -1,0 +1,47 @@
+"""Telling nginx configurations from the many other files named `*.conf`."""
+
+from __future__ import annotations
+
+import re
+
+from pyprod_audit.parsers.nginx_directives import DISTINCTIVE
+
+_HEAD = 65536
+_NAMED = re.compile(
+    r"(?:^|[/._-])(?:nginx|openresty|angie)|\.nginx|(?:^|/)(?:sites-(?:available|enabled)|conf\.d)/", re.IGNORECASE
+)
+_CERTAIN = re.compile(r"(?:^|/)nginx\.conf(?:\.[a-z0-9]+)?$", re.IGNORECASE)
+# `<VirtualHost>` (Apache) and `[section]` (supervisord, systemd, php-fpm, ini files).
+_FOREIGN = re.compile(r"^[ \t]*(?:</?[A-Z][A-Za-z]+[ >]|\[[A-Za-z][^\]\n;{}]*\][ \t]*$)", re.MULTILINE)
+_DIRECTIVE = re.compile(r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+[^\s;{}][^;\n{}]*+;", re.MULTILINE)
+_FIRST_WORD = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
+_BLOCK = re.compile(
+    r"""^[ \t]*(?:http|events|server|stream|types|upstream[ \t]+\S+|location[ \t]+[^{};\n]+|map[ \t]+\S+[ \t]+\$\w+)
+    [ \t]*(?:\r?\n[ \t]*)?\{""",
+    re.MULTILINE | re.VERBOSE,
+)
+# Too short or too common to be told apart without a path that speaks of nginx.
+_COMMON = frozenset(
+    {"root", "index", "return", "include", "resolver", "expires", "internal", "gzip", "deny", "allow", "set"}
+)
+
+
+def looks_like_nginx(path: str, text: str) -> bool:
+    """Whether the file is an nginx configuration, a snippet or a template of one.
+
+    `path` decides for `nginx.conf`; elsewhere a path that speaks of nginx makes one directive of nginx enough, and
+    without such a path there must also be a block of nginx, or the file must begin with a directive of nginx. Only the
+    head of `text` is looked at.
+    """
+    head = text[:_HEAD]
+    if "\0" in head or _FOREIGN.search(head):
+        return False
+    if _CERTAIN.search(path):
+        return True
+    names = {found[1] for found in _DIRECTIVE.finditer(head)}
+    named = _NAMED.search(path) is not None
+    block = _BLOCK.search(head) is not None
+    if names & DISTINCTIVE:
+        first = _FIRST_WORD.match(head)
+        return named or block or (first is not None and first[1] in DISTINCTIVE and first[1] in names)
+    return named and (block or not names.isdisjoint(_COMMON))
