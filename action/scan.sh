@@ -50,17 +50,11 @@ arguments+=(-o "json=${json}" -o "sarif=${sarif}" -o "github=${results}/annotati
 further=()
 IFS=$' \t\n' read -r -d '' -a further <<<"${ARGS}" || true
 
-paths=()
-while IFS= read -r path; do
-  [[ -z "${path}" ]] || paths+=("${path}")
-done <<<"${SCAN_PATH}"
-[[ ${#paths[@]} -gt 0 ]] || paths=(.)
-
 # The report quotes the scanned files, and those may hold workflow commands.
 token="$("${PYTHON}" -I -c 'import secrets, sys; sys.stdout.write(secrets.token_hex(20))')"
 echo "::stop-commands::${token}"
 code=0
-"${SCANNER}" scan --format=text "${arguments[@]}" ${further[@]+"${further[@]}"} -- "${paths[@]}" || code=$?
+"${SCANNER}" scan --format=text "${arguments[@]}" ${further[@]+"${further[@]}"} -- "${SCAN_PATH:-.}" || code=$?
 echo
 echo "::${token}::"
 

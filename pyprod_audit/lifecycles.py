@@ -6,13 +6,13 @@ tools/update_lifecycles.py rewrites the data. Nothing is looked up on the networ
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-_STALE_AFTER: Final = datetime.timedelta(days=365)
+_STALE_AFTER: Final = dt.timedelta(days=365)
 _NUMBER: Final = re.compile(r"[vV]?([0-9]{1,6}(?:\.[0-9]{1,6}){0,4})")
 _PYTHON_TAG: Final = re.compile(r"(?:^|.*python|.*py|.*cp)([23](?:\.[0-9]{1,2}){0,2})(?![0-9])")
 _ALPINE: Final = re.compile(r"(?:^|-)alpine-?([0-9]{1,2}\.[0-9]{1,2})?(?![0-9a-z])")
@@ -59,7 +59,7 @@ _IMAGES: Final = {
 # Their tags begin with a version of their own, and name the product's further on.
 _OWN_VERSION: Final = frozenset((
     "ghcr.io/astral-sh/uv", "pgvector/pgvector", "timescale/timescaledb", "timescale/timescaledb-ha",
-    "tiangolo/uvicorn-gunicorn-fastapi", "tiangolo/uvicorn-gunicorn", "mcr.microsoft.com/devcontainers/python",
+    "tiangolo/uvicorn-gunicorn-fastapi", "tiangolo/uvicorn-gunicorn",
 ))  # fmt: skip
 
 
@@ -74,16 +74,16 @@ class Lifecycle:
 
     product: str
     cycle: str
-    released: datetime.date | None = None
-    end_of_life: datetime.date | None = None
-    security_ends: datetime.date | None = None
+    released: dt.date | None = None
+    end_of_life: dt.date | None = None
+    security_ends: dt.date | None = None
     over: bool = False
 
-    def is_past(self, day: datetime.date) -> bool:
+    def is_past(self, day: dt.date) -> bool:
         """Whether all support has ended by `day`; the last day itself still counts as supported."""
         return self.over or (self.end_of_life is not None and self.end_of_life < day)
 
-    def security_is_past(self, day: datetime.date) -> bool:
+    def security_is_past(self, day: dt.date) -> bool:
         """Whether the regular security support has ended by `day`; like `is_past` where there is no other phase."""
         return self.is_past(day) or (self.security_ends is not None and self.security_ends < day)
 
@@ -98,9 +98,9 @@ def _facts() -> dict[str, Any]:
     return facts
 
 
-def facts_date() -> datetime.date:
+def facts_date() -> dt.date:
     """The day as of which the facts were published."""
-    return datetime.date.fromisoformat(_facts()["date"])
+    return dt.date.fromisoformat(_facts()["date"])
 
 
 def facts_source() -> str:
@@ -108,7 +108,7 @@ def facts_source() -> str:
     return str(_facts()["source"])
 
 
-def is_stale(day: datetime.date) -> bool:
+def is_stale(day: dt.date) -> bool:
     """Whether the facts are more than a year old on `day`."""
     return day - facts_date() > _STALE_AFTER
 
@@ -141,7 +141,7 @@ def lifecycle(product: str, version: str) -> Lifecycle | None:
 
 
 def _lifecycle(product: str, cycle: str, row: list[Any]) -> Lifecycle:
-    days = [datetime.date.fromisoformat(value) if isinstance(value, str) else None for value in row]
+    days = [dt.date.fromisoformat(value) if isinstance(value, str) else None for value in row]
     security = days[2] if len(row) > 2 else None
     return Lifecycle(product, cycle, days[0], days[1], security, over=row[1] is True)
 
@@ -159,7 +159,7 @@ def image_product(image: str, tag: str) -> tuple[str, str] | None:
     if product is None:
         return None
     if product == "python":
-        version = python_version_of_tag(tag)
+        version = python_version_of_tag(tag) if name not in _OWN_VERSION or "python" in tag else None
     elif product == "postgresql" and name in _OWN_VERSION:
         found = _POSTGRES_TAG.search(tag)
         version = found[1] if found else None

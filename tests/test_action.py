@@ -252,7 +252,7 @@ def test_inputs_become_arguments_and_nothing_else(tmp_path: Path) -> None:
     runner = stand_in(
         tmp_path,
         inputs={
-            "path": f"web app\n\n-rf\n{evil}",
+            "path": f"-rf web app {evil}",
             "config": f"../base.toml {evil}",
             "fail-on": "medium",
             "severity": "low",
@@ -266,7 +266,7 @@ def test_inputs_become_arguments_and_nothing_else(tmp_path: Path) -> None:
     assert arguments == [
         "scan", "--format=text", f"--config=../base.toml {evil}", "--fail-on=medium", "--severity=low",
         "--select=K8S-006", "--select=section:32", "--select=DOCK", "--ignore=*", "--strict", "--exclude", "*.md",
-        "--", "web app", "-rf", evil,
+        "--", f"-rf web app {evil}",
     ]  # fmt: skip
     assert not list(tmp_path.rglob("owned"))
 
@@ -416,34 +416,79 @@ def test_install_refuses_what_is_no_version(tmp_path: Path) -> None:
 
 # -- everything together -----------------------------------------------------------------------------------------
 
-DOCKERFILE = (
-    "FROM python:3.13-slim\nCOPY . /app\nENV DATABASE_PASSWORD=correct-horse-7Battery\nCMD python -m http.server\n"
-)
+DOCKERFILE = """FROM python:3.13-slim
+ENV DATABASE_PASSWORD=correct-horse-7Battery
+CMD ["python", "-m", "web"]
+"""
+
+OWN_RULE = """id: OWN-001
+name: docker-password-in-env
+title: A password is baked into the image
+section: 16
+severity: critical
+confidence: high
+target: docker.stage
+message: the image holds a password
+help: mount it as a secret
+fix: mount it as a secret
+redact: true
+expect: {path: env.DATABASE_PASSWORD, exists: false}
+"""
 
 
 def test_the_real_scanner(tmp_path: Path) -> None:
-    runner = Runner(tmp_path / "runner", inputs={"path": "services/web", "fail-on": "low"})
+    runner = Runner(tmp_path / "runner", inputs={"path": "services/web", "config": "pyprod-audit.toml"})
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pyprod_audit.cli import main; main()"
-    scanner = script(
-        tmp_path / "scanner", f'#!/usr/bin/env bash\nexec "{Path(sys.executable).as_posix()}" -c "{code}" "$@"\n'
-    )
+    python = Path(sys.executable).as_posix()
+    scanner = script(tmp_path / "scanner", f'#!/usr/bin/env bash\nexec "{python}" -c "{code}" "$@"\n')
     runner.steps["install"] = {"scanner": scanner, "python": sys.executable}
-    web = runner.workspace / "services" / "web"
-    web.mkdir(parents=True)
-    (runner.workspace / ".git").mkdir()
-    (web / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    (web / "requirements.txt").write_text("flask\n", encoding="utf-8")
+    files = {
+        ".git/HEAD": "ref: refs/heads/main\n",
+        "services/web/Dockerfile": DOCKERFILE,
+        "pyprod-audit.toml": 'rules-folder = "policy"\nselect = ["OWN-001"]\n',
+        "policy/own/password.yaml": OWN_RULE,
+    }
+    for name, text in files.items():
+        path = runner.workspace / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
     assert runner.run("scan") == 0, runner.stdout
     outputs = runner.steps["scan"]
     assert outputs["exit-code"] == "1", runner.stdout
     report = json.loads(Path(outputs["json-file"]).read_text(encoding="utf-8"))
-    assert int(outputs["findings"]) == len(report["findings"]) > 0
-    assert report["summary"]["exit_code"] == 1
+    assert [entry["rule"] for entry in report["findings"]] == ["OWN-001"]
+    assert (outputs["findings"], outputs["critical"], outputs["medium"]) == ("1", "1", "0")
     (run,) = json.loads(Path(outputs["sarif-file"]).read_text(encoding="utf-8"))["runs"]
     places = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]}
-    assert "services/web/Dockerfile" in places
-    assert re.search(r"^::(error|warning|notice) file=services/web/", runner.stdout, re.MULTILINE)
+    assert places == {"services/web/Dockerfile"}
+    assert "::error file=services/web/Dockerfile,line=2," in runner.stdout
+    assert "ENV DATABASE_PASSWORD=****" in runner.stdout
     assert runner.summary.startswith("## pyprod-audit")
     assert "correct-horse" not in runner.stdout + runner.summary
     assert runner.run("Pass or fail") == 1
+
+
+# -- the pre-commit hook -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("Dockerfile", True),
+        ("web/Dockerfile.prod", True),
+        ("k8s/web.yaml", True),
+        ("infra/main.tf", True),
+        ("requirements-dev.txt", True),
+        ("app/settings.py", True),
+        (".env.example", True),
+        ("README.md", False),
+        ("static/logo.svg", False),
+        ("notes.txt", False),
+    ],
+)
+def test_the_pre_commit_hook_runs_for_what_is_audited(path: str, expected: bool) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook["entry"] == "pyprod-audit scan"
+    assert hook["pass_filenames"] is False
+    assert bool(re.search(hook["files"], path)) is expected

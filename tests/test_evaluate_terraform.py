@@ -91,7 +91,8 @@ class TestOperatorsAndFunctions:
             ("upper(true)", "TRUE"),
             ('lower("ÀB")', "àb"),
             ('replace("a.b", ".", "-")', "a-b"),
-            ('format("%s-%d-%03d-%v-%.2f%%|%5s|%-3s|", "a", 3, 4, true, 1.5, "b", "c")', "a-3-004-true-1.50%|    b|c  |"),
+            ('format("%s-%d-%03d-%v-%.2f%%|%5s|%-3s|", "a", 3, 4, true, 1.5, "b", "c")',
+             "a-3-004-true-1.50%|    b|c  |"),
             ('toset(["b", "a", "b"])', ["b", "a"]),
             ('contains([1, 2], "1")', False),
             ("flatten([[1, [2]], 3])", [1, 2, 3]),
@@ -202,7 +203,8 @@ class TestVariables:
     def test_called_module_is_reusable_even_with_a_provider(self) -> None:
         files = {
             "modules/db/main.tf": ROOT + self.DECLARED,
-            "main.tf": 'terraform {\n  backend "s3" {}\n}\nmodule "db" {\n  source = "./modules/db"\n  size = 1 + 1\n}\n',
+            "main.tf": 'terraform {\n  backend "s3" {}\n}\n'
+            'module "db" {\n  source = "./modules/db"\n  size = 1 + 1\n}\n',
         }  # fmt: skip
         assert find(files, "r_t.x").node.mapping["size"].is_unknown
         call = find(files, "module.db")
@@ -246,7 +248,8 @@ class TestVariables:
 class TestBlocks:
     def test_kinds_and_addresses(self) -> None:
         text = (
-            'terraform {\n  required_version = ">= 1.5"\n  required_providers {\n    aws = { version = "~> 5.0" }\n  }\n'
+            'terraform {\n  required_version = ">= 1.5"\n  required_providers {\n'
+            '    aws = { version = "~> 5.0" }\n  }\n'
             '  backend "s3" {\n    bucket = "state"\n  }\n}\n'
             'provider "aws" {\n  alias = "eu"\n}\nvariable "a" {\n  type = map(string)\n}\n'
             'output "o" {\n  value = 1\n}\n'
@@ -278,7 +281,8 @@ class TestBlocks:
     @pytest.mark.parametrize(
         ("setting", "emitted"),
         [
-            ("count = 0", False), ("count = false ? 1 : 0", False), ("for_each = {}", False), ("for_each = toset([])", False),
+            ("count = 0", False), ("count = false ? 1 : 0", False), ("for_each = {}", False),
+            ("for_each = toset([])", False),
             ("count = 1", True), ("count = var.n", True), ("for_each = var.n", True), ('for_each = toset(["a"])', True),
             ("count = null", True),
         ],
@@ -293,8 +297,10 @@ class TestBlocks:
 
     def test_dynamic_block_with_known_members(self) -> None:
         text = (
-            'resource "a_b" "c" {\n  rule {\n    port = 22\n  }\n  dynamic "rule" {\n    for_each = [80, 443]\n    iterator = it\n'
-            '    content {\n      port = it.value\n      nth = it.key\n    }\n  }\n  dynamic "none" {\n    for_each = []\n    content {}\n  }\n}\n'
+            'resource "a_b" "c" {\n  rule {\n    port = 22\n  }\n  dynamic "rule" {\n    for_each = [80, 443]\n'
+            '    iterator = it\n'
+            '    content {\n      port = it.value\n      nth = it.key\n    }\n  }\n'
+            '  dynamic "none" {\n    for_each = []\n    content {}\n  }\n}\n'
         )  # fmt: skip
         assert plain(find({"main.tf": text}, "a_b.c").node) == {
             "rule": [{"port": 22}, {"port": 80, "nth": 0}, {"port": 443, "nth": 1}]
@@ -373,9 +379,9 @@ class TestReferences:
 
 
 PIECES = st.sampled_from([
-    "local.a", "local.b", "var.v", "1", '"x"', "null", "true", "[", "]", "{", "}", "(", ")", " + ", " == ", " ? ", " : ",
-    ", ", "...", "max(", "merge(", "try(", 'format("%d", ', '"${', '}"', ".a", "[0]", "[*]", " = ", "!", "-", "é",
-    "concat(", "coalesce(", "lookup(", "element(", "toset(", "replace(", "join(", "keys(", "aws_x.y", "each.key",
+    "local.a", "local.b", "var.v", "1", '"x"', "null", "true", "[", "]", "{", "}", "(", ")", " + ", " == ", " ? ",
+    " : ", ", ", "...", "max(", "merge(", "try(", 'format("%d", ', '"${', '}"', ".a", "[0]", "[*]", " = ", "!", "-",
+    "é", "concat(", "coalesce(", "lookup(", "element(", "toset(", "replace(", "join(", "keys(", "aws_x.y", "each.key",
 ])  # fmt: skip
 
 
@@ -383,7 +389,10 @@ PIECES = st.sampled_from([
 @given(st.lists(PIECES, max_size=10), st.lists(PIECES, max_size=10))
 def test_any_expression_is_evaluated(first: list[str], second: list[str]) -> None:
     a, b = "".join(first), "".join(second)
-    text = f'{ROOT}variable "v" {{\n  default = {a}\n}}\nlocals {{\n  a = {a}\n  b = {b}\n}}\nresource "a_b" "c" {{\n  v = {b}\n}}\n'
+    text = (
+        f'{ROOT}variable "v" {{\n  default = {a}\n}}\nlocals {{\n  a = {a}\n  b = {b}\n}}\n'
+        f'resource "a_b" "c" {{\n  v = {b}\n}}\n'
+    )
     resources, _ = evaluate(parse(SourceFile("main.tf", text)).resources)
     for resource in resources:
         for node in resource.node.walk():

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from output_samples import check_snapshot, finding, many, sample, span
-
 from pyprod_audit.findings import Location, Report, Severity
 from pyprod_audit.model import SourceFile
 from pyprod_audit.outputs import RenderOptions, render
+from tests.output_samples import check_snapshot, finding, many, sample, span
 
 
 def commands(report: Report) -> list[str]:

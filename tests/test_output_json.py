@@ -7,11 +7,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from output_samples import WORKLOAD, check_snapshot, finding, sample, span
 
 from pyprod_audit.findings import Report, Severity
 from pyprod_audit.model import SourceFile
 from pyprod_audit.outputs import RenderOptions, render
+from tests.output_samples import WORKLOAD, check_snapshot, finding, sample, span
 
 
 @pytest.fixture(scope="module")

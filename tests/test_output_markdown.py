@@ -6,13 +6,13 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from output_samples import check_snapshot, finding, many, sample, span
 
 from pyprod_audit.findings import Report
 from pyprod_audit.model import Problem, SourceFile
 from pyprod_audit.outputs import RenderOptions, render
 from pyprod_audit.outputs.escape import fence, markdown
 from pyprod_audit.outputs.markdown import LIMIT
+from tests.output_samples import check_snapshot, finding, many, sample, span
 
 
 def test_snapshot() -> None:

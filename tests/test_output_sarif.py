@@ -10,7 +10,6 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from output_samples import DOCKERFILE, WORKLOAD, check_snapshot, finding, many, sample, span, texts
 
 from pyprod_audit.findings import Location, Report, Severity
 from pyprod_audit.model import Problem, SourceFile
@@ -19,6 +18,7 @@ from pyprod_audit.outputs.escape import json_text
 from pyprod_audit.outputs.rule_text import RuleText
 from pyprod_audit.outputs.sarif import MOST_RESULTS, sarif_log
 from pyprod_audit.outputs.sarif_hash import line_hashes
+from tests.output_samples import DOCKERFILE, WORKLOAD, check_snapshot, finding, many, sample, span, texts
 
 # Computed by running github/codeql-action v4.36.2, src/fingerprints.ts, in Node on these texts.
 GITHUB_HASHES: list[tuple[str, dict[int, str]]] = [
@@ -218,3 +218,17 @@ def test_a_place_without_label_is_still_linked() -> None:
     bad = finding(span(WORKLOAD, "30"), message="m", related=(Location(span(DOCKERFILE, "CMD")),))
     (result,) = run_of(Report(findings=[bad]))["results"]
     assert result["message"]["text"] == "m ([related place](1))"
+
+
+def test_a_file_that_is_not_utf8_gets_no_line_hash() -> None:
+    latin = SourceFile("a.yaml", "a: é\n", encoding="latin-1")
+    (result,) = run_of(Report(findings=[finding(span(latin, "é"))]))["results"]
+    assert result["partialFingerprints"].keys() == {"pyprodAudit/v1"}
+
+
+def test_rules_about_suppressions_are_told_too() -> None:
+    stale = finding(span(WORKLOAD, "30"), rule="SUP-001", name="suppression-unused", section=0)
+    (run,) = json.loads(render("sarif", Report(findings=[stale]), RenderOptions()))["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert rule["shortDescription"]["text"] == "A suppression suppresses nothing"
+    assert "# pyprod-audit" in rule["help"]["markdown"]

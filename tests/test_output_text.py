@@ -6,13 +6,13 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from output_samples import DOCKERFILE, check_snapshot, finding, many, sample, span
 
 from pyprod_audit.findings import Location, Report, Severity
 from pyprod_audit.model import Problem, SourceFile
 from pyprod_audit.outputs import FORMATS, RenderOptions, render
-from pyprod_audit.outputs.excerpt import display_width, excerpt
-from pyprod_audit.outputs.scorecard import numbers, plural
+from pyprod_audit.outputs.excerpt import display_width, excerpt, secret_ranges
+from pyprod_audit.outputs.scorecard import numbers, plural, score
+from tests.output_samples import DOCKERFILE, check_snapshot, finding, many, sample, span
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,16 @@ def test_numbers_joins_runs() -> None:
 
 def test_plural() -> None:
     assert [plural(count, "file") for count in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+def test_no_score_where_nothing_applies() -> None:
+    assert score(sample().sections[-1:]) == "no section of the guide applies"
+
+
+def test_secrets_that_overlap_or_touch_are_one() -> None:
+    text = "a: 1234567890 b\n"
+    source = SourceFile("f", text)
+    secrets = [finding(source.span(start, end), redact=True) for start, end in ((8, 13), (3, 6), (5, 9), (3, 4))]
+    found = excerpt(span(source, "b"), 80, secret_ranges(secrets))
+    assert found.text == "a: **** b"
+    assert found.mark == 8

@@ -106,7 +106,7 @@ def test_objects_and_views_in_order_with_parents():
     deployment, pod, container = parsed.resources[:3]
     assert pod.parent is deployment
     assert container.parent is pod
-    assert container.node.get("image").span.line == 28
+    assert container.node.get("image").span.line == 29
     assert container.node.items_at("args")[1].value == "0.0.0.0:$(PORT)"
     assert not parsed.problems
     assert not parsed.partial
@@ -230,8 +230,9 @@ spec: {template: {spec: {containers: [{image: train}]}}}
     ],
 )
 def test_addresses_of_objects_without_plain_name(metadata, address):
-    text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: x}}\n---\napiVersion: batch/v1\nkind: Job\nmetadata: {metadata}\n"
-    assert addresses(read(text))[1] == ("k8s.job", address)
+    first = "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n"
+    parsed = read(f"{first}---\napiVersion: batch/v1\nkind: Job\nmetadata: {metadata}\n")
+    assert addresses(parsed)[1] == ("k8s.job", address)
 
 
 @pytest.mark.parametrize(
@@ -441,10 +442,10 @@ def test_a_selector_against_unknown_labels_is_undecided():
 
 # -- hostile input -------------------------------------------------------------------------------------------
 
-_WORDS = st.sampled_from(
-    ["apiVersion", "kind", "v1", "apps/v1", "Pod", "List", "Deployment", "metadata", "name", "spec", "template"]
-    + ["containers", "items", "env", "${X}", "{{ x }}", "{% if %}", "kustomize.config.k8s.io/v1", "labels", "", None, 1]
-)
+_WORDS = st.sampled_from([
+    "apiVersion", "kind", "v1", "apps/v1", "Pod", "List", "Deployment", "metadata", "name", "spec", "template", "items",
+    "containers", "env", "${X}", "{{ x }}", "{% if %}", "kustomize.config.k8s.io/v1", "labels", "", None, 1,
+])  # fmt: skip
 _TREES = st.recursive(
     _WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS.map(str), inner, max_size=6),

@@ -9,15 +9,21 @@ from hypothesis import strategies as st
 from pyprod_audit.model import SourceFile
 from pyprod_audit.parsers.python_source import parse, read_module
 
-
 FRAGMENTS = [
-    "import os\n", "from flask import Flask as F, Blueprint\n", "from . import *\n", "app = F(__name__)\n", "@app.route('/x')\n",
-    "async def h(a=Depends(b)):\n", "def create_app():\n", "    return app\n", "class S(BaseSettings):\n", "    x: int = Field(1, env='Y')\n",
-    "X = os.environ['A']\n", "os.getenv('B', d)\n", "urlpatterns = [path('x', include('y')), *z]\n", "urlpatterns += a + b\n",
-    "X['a']['b'] = {1: {2: [3, *c], **d}}\n", "signal.signal(SIGTERM, lambda *_: sys.exit(0))\n", "import signal, sys\n",
-    "if __name__ == '__main__':\n", "    app.run(**k)\n", "op.create_index('i', 't', ['c'])\n", "from alembic import op\n", "X += [1]\n",
-    "with a.b() as c, d:\n", "a = b = (c, d) = 1, 2\n", "{{ jinja }}", "{% if x %}\n", "f'{a!r:{b}}'", "\\", "'''", "(", ")", "[", "]",
-    "é🐍", "\x00", "\ud800", "\r\n", "\t", "lambda: ", "self.x = httpx.Client()\n", "import httpx, ssl\n", "ssl.CERT_NONE\n",
+    "import os\n", "from flask import Flask as F, Blueprint\n", "from . import *\n", "app = F(__name__)\n",
+    "@app.route('/x')\n",
+    "async def h(a=Depends(b)):\n", "def create_app():\n", "    return app\n", "class S(BaseSettings):\n",
+    "    x: int = Field(1, env='Y')\n",
+    "X = os.environ['A']\n", "os.getenv('B', d)\n", "urlpatterns = [path('x', include('y')), *z]\n",
+    "urlpatterns += a + b\n",
+    "X['a']['b'] = {1: {2: [3, *c], **d}}\n", "signal.signal(SIGTERM, lambda *_: sys.exit(0))\n",
+    "import signal, sys\n",
+    "if __name__ == '__main__':\n", "    app.run(**k)\n", "op.create_index('i', 't', ['c'])\n",
+    "from alembic import op\n", "X += [1]\n",
+    "with a.b() as c, d:\n", "a = b = (c, d) = 1, 2\n", "{{ jinja }}", "{% if x %}\n", "f'{a!r:{b}}'", "\\", "'''",
+    "(", ")", "[", "]",
+    "é🐍", "\x00", "\ud800", "\r\n", "\t", "lambda: ", "self.x = httpx.Client()\n", "import httpx, ssl\n",
+    "ssl.CERT_NONE\n",
 ]  # fmt: skip
 
 

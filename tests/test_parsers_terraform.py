@@ -216,11 +216,12 @@ class TestBrokenFiles:
             "x = " + "!" * 5_000 + "a",
             "x = " + "[" * 20_000,
             "x = " + "9" * 10_000,
+            "a = \n" * 20_000,
             "x = 1e999999",
             "\0",
             'x = "\ud800"',
         ],
-        ids=range(13),
+        ids=range(14),
     )  # fmt: skip
     def test_hostile_input_ends(self, text: str) -> None:
         assert isinstance(read(text), Parsed)

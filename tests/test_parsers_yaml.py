@@ -268,8 +268,16 @@ def test_problems_say_what_and_where(text, message, line):
     assert plain(documents.nodes[-1]) == {"kept": 1}
 
 
-def test_problems_of_one_file_are_bounded():
-    assert 1 < len(read("--- [\n" * 500).problems) < 50
+def test_work_on_one_broken_file_is_bounded():
+    documents = read("a: 1\n" + "--- [\n" * 500)
+    assert 1 < len(documents.problems) < 50
+    assert len(documents.nodes) == 1
+
+
+def test_documents_between_unreadable_characters_are_kept():
+    documents = read("a: 1\n---\nb: \0\n---\nc: 1\n---\nd: [\n---\ne: \x07\n---\nf: 1\n")
+    assert [plain(node) for node in documents.nodes] == [{"a": 1}, {"c": 1}, {"f": 1}]
+    assert [problem.line for problem in documents.problems] == [3, 8, 9]
 
 
 @pytest.mark.parametrize("text", ["[" * 30_000, "{a: " * 30_000, "- " * 30_000, "? " * 30_000, "[" * 400 + "]" * 400])
@@ -336,6 +344,17 @@ def test_branches_of_a_template_are_no_repeated_keys():
     documents = read("{% if a %}\nport: 1\n{% else %}\nport: 2\n{% endif %}\nx: 1\nx: 2\n", template=True)
     assert [duplicate.path for duplicate in documents.duplicates] == [("x",)]
     assert documents.nodes[0].mapping["port"].is_unknown
+
+
+def test_control_within_a_line_leaves_the_rest_readable():
+    text = (
+        "web:{% if a %} &web{% endif %}\n  port: 80 {# usual #}\n  host: {% if b %}x{% else %}y{% endif %}\n"
+        "  {% if c %}{{ name }}_data: {}{% endif %}\n  last: 1\n"
+    )
+    web = root(text, template=True).mapping["web"].mapping
+    assert web["port"].value == 80
+    assert web["host"].is_unknown
+    assert list(web) == ["port", "host", "{% if c %}{{ name }}_data", "last"]
 
 
 def test_template_keys_keep_their_text():

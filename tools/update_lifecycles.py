@@ -9,7 +9,7 @@ commit (2026-08-22).
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -54,7 +54,7 @@ def entry(product: str, release: dict[str, str]) -> list[str | bool | None] | No
 
 def main(extract: str, day: str) -> None:
     """Writes the data file."""
-    datetime.date.fromisoformat(day)
+    dt.date.fromisoformat(day)
     data: dict[str, Any] = json.loads(Path(extract).read_text(encoding="utf-8"))
     lines: list[str] = []
     for product in PRODUCTS:

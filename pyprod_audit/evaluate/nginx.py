@@ -255,22 +255,23 @@ class _Evaluation:
                 break
             members = directive.mapping
             name, args = members["name"], members["args"]
-            if name.text is None:
+            word = name.value
+            if not isinstance(word, str):
                 incomplete.append(name)
-            elif name.text == "include" and args.items and "block" not in members:
-                found = self._included(args.items[0], chain, incomplete)
-                pending.extend((iter(directives_of(file)), (*chain, file.path)) for file in reversed(found))
             elif "block" in members:
                 level.blocks.append(_Placed(directive, chain))
-                if name.text == "if":
+                if word == "if":
                     inner = (child.mapping for child in members["block"].items)
                     level.sets.extend((child["args"], True) for child in inner if child["name"].value == "set")
+            elif word == "include" and args.items:
+                found = self._included(args.items[0], chain, incomplete)
+                pending.extend((iter(directives_of(file)), (*chain, file.path)) for file in reversed(found))
             else:
-                if name.text not in level.own:
-                    level.own[name.text] = []
+                if word not in level.own:
+                    level.own[word] = []
                     level.names.append(name)
-                level.own[name.text].append(args)
-                if name.text == "set":
+                level.own[word].append(args)
+                if word == "set":
                     level.sets.append((args, False))
         level.incomplete = tuple(incomplete)
         return level

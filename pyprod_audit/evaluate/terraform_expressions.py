@@ -234,6 +234,7 @@ class Evaluator:
                 return found if len(steps) == 1 else Unknown(text, found.because)
             value = self._follow(found.value, steps[1:], text, names)
             if isinstance(value, (dict, tuple)):
+                self.charge(0)  # counting costs, too
                 self.charge(sum(1 for _ in Node(value, found.source, 0, 0).walk()))
             return value
         return Unknown(text, _because(name, first, steps))

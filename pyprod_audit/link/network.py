@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
@@ -19,7 +20,25 @@ def services_of(podspec: Resource, repository: Repository) -> list[Resource]:
             continue
         if selector_matches(selector, labels) is True:
             found.append(service)
-    return found
+    return nearest(found, podspec)
+
+
+def nearest(candidates: Sequence[Resource], to: Resource) -> list[Resource]:
+    """Those of `candidates` that stand nearest to a resource in the tree: same file, same folder, next folder up.
+
+    Repositories hold the same objects several times (base, overlays, rendered releases); what belongs together stands
+    together.
+    """
+    if len(candidates) < 2:
+        return list(candidates)
+    here = to.path.split("/")
+
+    def shared(resource: Resource) -> int:
+        there = resource.path.split("/")
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(here, there, strict=False)))
+
+    best = max(shared(resource) for resource in candidates)
+    return [resource for resource in candidates if shared(resource) == best]
 
 
 def same_namespace(one: Resource, other: Resource) -> bool:
@@ -31,13 +50,14 @@ def same_namespace(one: Resource, other: Resource) -> bool:
 def routes_to(service: Resource, repository: Repository) -> list[Resource]:
     """The Ingress and Gateway API routes that name `service` as a backend."""
     name = service.node.text_at("metadata.name")
-    return [
+    routes = [
         route
         for route in repository.of_kind(
             "k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.virtualservice"
         )
         if same_namespace(route, service) and any(backend.text == name for backend, _ in backends(route))
     ]
+    return nearest(routes, service)
 
 
 def backends(route: Resource) -> Iterator[tuple[Node, Node | None]]:

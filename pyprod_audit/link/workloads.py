@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from pyprod_audit.link.network import same_namespace
+from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import name_of
 from pyprod_audit.model.units import quantity
@@ -68,16 +66,18 @@ def prestop_seconds(container: Resource) -> Fact | Unknown | None:
     return Unknown(text or "preStop", "how long the preStop hook takes is not known")
 
 
-def autoscalers(workload: Resource, repository: Repository) -> Iterator[Resource]:
+def autoscalers(workload: Resource, repository: Repository) -> list[Resource]:
     """The HorizontalPodAutoscalers and KEDA ScaledObjects that target `workload`."""
     name = name_of(workload)
+    found = []
     for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
         target = scaler.node.get("spec.scaleTargetRef")
         if target is None or target.text_at("name") != name or not same_namespace(scaler, workload):
             continue
         kind = (target.text_at("kind") or "Deployment").lower()
         if f"k8s.{kind}" == workload.kind:
-            yield scaler
+            found.append(scaler)
+    return nearest(found, workload)
 
 
 def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Unknown]:

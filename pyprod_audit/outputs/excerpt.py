@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from pyprod_audit.findings import Finding
@@ -37,13 +39,16 @@ class _Cell:
 
 
 def secret_ranges(findings: Iterable[Finding]) -> dict[str, list[tuple[int, int]]]:
-    """The ranges that no excerpt may show, by path: a secret is hidden from findings of other rules too."""
+    """The ranges that no excerpt may show, by path: a secret is hidden from findings of other rules too.
+
+    The ranges of a path are sorted and do not overlap.
+    """
     found: dict[str, set[tuple[int, int]]] = {}
     for finding in findings:
         for place in (finding.primary, *finding.related):
             if place.redact:
                 found.setdefault(place.span.file.path, set()).add((place.span.start, place.span.end))
-    return {path: sorted(ranges) for path, ranges in found.items()}
+    return {path: _merged(ranges) for path, ranges in found.items()}
 
 
 def display_width(text: str) -> int:
@@ -52,7 +57,10 @@ def display_width(text: str) -> int:
 
 
 def excerpt(span: Span, width: int, secrets: Mapping[str, Ranges] | None = None) -> Excerpt:
-    """The first line of `span`, at most `width` cells wide, cut around the marked place when it is longer."""
+    """The first line of `span`, at most `width` cells wide, cut around the marked place when it is longer.
+
+    `secrets` is what `secret_ranges` gives.
+    """
     source = span.file
     line, column = span.position(span.start)
     begin = source.line_starts[line - 1]
@@ -67,14 +75,25 @@ def excerpt(span: Span, width: int, secrets: Mapping[str, Ranges] | None = None)
     return _cut(line, cells, width, more_before=low > begin, more_after=high < end)
 
 
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
 def _cells(text: str, low: int, high: int, marked: tuple[int, int], hidden: Ranges) -> list[_Cell]:
     cells: list[_Cell] = []
     cell = 0
     at = low
+    next_hidden = bisect_right(hidden, low, key=itemgetter(1))
     while at < high:
-        until = max((stop for start, stop in hidden if start <= at < stop), default=at)
-        if until > at:
-            until = min(until, high)
+        if next_hidden < len(hidden) and hidden[next_hidden][0] <= at:
+            until = min(hidden[next_hidden][1], high)
+            next_hidden += 1
             shown, width = REDACTED, len(REDACTED)
         else:
             until = at + 1

@@ -56,9 +56,10 @@ def rule_texts(findings: Iterable[Finding]) -> dict[str, RuleText]:
     A rule that is not in it (a user's own) is told by what its first finding says.
     """
     from pyprod_audit import catalogue  # reads files: only for outputs that need it
+    from pyprod_audit.process import suppression_rules
 
-    rules = catalogue.load()
-    docs = catalogue.load_docs()
+    rules = suppression_rules.with_suppression_rules(catalogue.load())
+    docs = {**catalogue.load_docs(), **suppression_rules.DOCS}
     titles = {section.number: f"{section.number} {section.title}" for section in rules.sections}
     found: dict[str, RuleText] = {}
     for finding in findings:

@@ -179,10 +179,12 @@ def _problem(problem: Problem, prefix: str) -> dict[str, Any]:
 
 
 def _hashes(findings: Iterable[Finding]) -> dict[tuple[int, int], str]:
+    """GitHub's fingerprints by file and line; it reads every file as UTF-8, so others are left to its own action."""
     files: dict[int, tuple[SourceFile, set[int]]] = {}
     for finding in findings:
         span = finding.primary.span
-        files.setdefault(id(span.file), (span.file, set()))[1].add(span.line)
+        if span.file.encoding == "utf-8":
+            files.setdefault(id(span.file), (span.file, set()))[1].add(span.line)
     return {
         (key, line): value
         for key, (source, lines) in files.items()

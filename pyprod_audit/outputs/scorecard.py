@@ -37,8 +37,10 @@ def sections_with(sections: Iterable[SectionResult], status: Status) -> list[Sec
 
 
 def score(sections: Sequence[SectionResult]) -> str:
-    """The line of totals: "31 of 44 applicable sections met"."""
+    """The totals in one line: "31 of 44 applicable sections met"."""
     applicable = sum(section.status is not Status.NOT_APPLICABLE for section in sections)
+    if not applicable:
+        return "no section of the guide applies"
     return f"{len(sections_with(sections, Status.MET))} of {applicable} applicable sections met"
 
 

@@ -138,10 +138,10 @@ class _Build:
         end = len(text) if digest < 0 else digest
         if digest >= 0:
             found["digest"] = part(digest + 1, len(text))
-        colon = text.rfind(":", text.rfind("/", 0, end) + 1, end)
-        if colon >= 0:
-            found["tag"] = part(colon + 1, end)
-            end = colon
+        tag_colon = text.rfind(":", text.rfind("/", 0, end) + 1, end)
+        if tag_colon >= 0:
+            found["tag"] = part(tag_colon + 1, end)
+            end = tag_colon
         self._name(found, text[:end], image, image.start if exact else -1)
         return found
 

@@ -17,17 +17,18 @@ from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
 from pyprod_audit.parsers.requirement_line import Requirement, normal_name, set_specifier
 from pyprod_audit.parsers.toml_tree import parse_toml
 
-_PACKAGE = re.compile(r"^\[\[packages?\]\][ \t]*\r?$", re.MULTILINE)
-_SECTION = re.compile(r"^\[", re.MULTILINE)
-_FIELD = re.compile(
-    r"^([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*(\"[^\"\n]*\"|'[^'\n]*'|\{[^\n]*\}|\[[^\]\n]*\]|true|false)", re.MULTILINE
-)
+# A literal line end in front lets the engine skip from line to line; `^` with MULTILINE looks at every character.
+_PACKAGE = re.compile(r"\n\[\[packages?\]\][ \t]*(?=\r?\n|\Z)")
+_FIELD = re.compile(r"\n([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*(\"[^\"\n]*\"|'[^'\n]*'|\{[^\n]*\}|\[[^\]\n]*\]|true|false)")
 _TOP_FIELD = re.compile(r"^([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*([^\n]*)", re.MULTILINE)
 _INLINE_TEXT = re.compile(r"([A-Za-z_-]+)[ \t]*=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _QUOTED = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
 _FILES_OF = re.compile(r"^\"?([A-Za-z0-9._-]+)\"?[ \t]*=[ \t]*\[[ \t]*(\]?)", re.MULTILINE)
-_CONFLICT = re.compile(r"^<<<<<<< |^>>>>>>> ", re.MULTILINE)
 _HASHES: Final = ("sha256:", "sha512:", "sha384:", "hashes =", "hashes=", ".hashes]", "md5:")
+_METADATA_KEYS: Final = (
+    ("content-hash", "content_hash"), ("content_hash", "content_hash"),
+    ("lock-version", "version"), ("lock_version", "version"), ("version", "version"),
+)  # fmt: skip
 _PYTHON_KEYS: Final = ("requires-python", "requires_python", "python-versions")
 
 
@@ -46,7 +47,9 @@ class _Lock:
         self.source = source
         self.text = source.text
         self.tool = "pylock" if name.startswith("pylock") else name.partition(".")[0]
-        self.headers = [found.start() for found in _PACKAGE.finditer(self.text)]
+        self.headers = [found.start() + 1 for found in _PACKAGE.finditer(self.text)]
+        if _PACKAGE.match(f"\n{self.text[:64]}"):
+            self.headers.insert(0, 0)
         self.end = len(self.text)
         first = self.headers[0] if self.headers else self.end
         last = self.headers[-1] if self.headers else 0
@@ -58,14 +61,16 @@ class _Lock:
         if not self.headers and not metadata:
             return Parsed([], [Problem("parse", self.source.path, "not a lock file", 1)], partial=True)
         problems: list[Problem] = []
-        conflict = _CONFLICT.search(self.text)
+        conflict = self.text.find("\n<<<<<<< ") + 1
         if conflict:
-            line = self.source.span(conflict.start(), conflict.start()).line
+            line = self.source.span(conflict, conflict).line
             problems.append(Problem("parse", self.source.path, "the lock holds an unresolved merge conflict", line))
         hashed = self._hashed_apart()
         declared: list[Node] = []
         packages: list[Node] = []
-        for start, end in itertools.pairwise([*self.headers, self.end]):
+        # poetry 1.0 to 1.2 kept all hashes behind the last package.
+        behind = self.text.find("\n[metadata", self.headers[-1]) if self.headers else -1
+        for start, end in itertools.pairwise([*self.headers, self.end if behind < 0 else behind]):
             package = self._package(start, end, hashed)
             if package is not None:
                 packages.append(package)
@@ -78,10 +83,9 @@ class _Lock:
         python = next((metadata[key] for key in _PYTHON_KEYS if key in metadata), None)
         if python is not None:
             node["requires_python"] = python
-        for key, name in (("content-hash", "content_hash"), ("content_hash", "content_hash"), ("lock-version", "version"),
-                          ("lock_version", "version"), ("version", "version")):  # fmt: skip
+        for key, shown in _METADATA_KEYS:
             if key in metadata:
-                node.setdefault(name, metadata[key])
+                node.setdefault(shown, metadata[key])
         if self.tool == "uv":
             declared.extend(self._manifest_declared())
             node["declared"] = Node(tuple(declared), self.source, 0, self.end)
@@ -94,16 +98,19 @@ class _Lock:
         """The file's own keys: before any section, and those of `[metadata]` and `[[metadata.targets]]`."""
         found: dict[str, Node] = {}
         for start, end in self.outside:
-            section = _SECTION.search(self.text, start, end)
             if start == 0:
-                self._fields(0, section.start() if section else end, found)
+                self._fields(0, self._section(0, end), found)
             for header in ("[metadata]", "[[metadata.targets]]"):
                 at = self.text.find(f"\n{header}", start, end) + 1
                 if at or self.text.startswith(header, start):
                     at = max(at, start) + len(header)
-                    following = _SECTION.search(self.text, at, end)
-                    self._fields(at, following.start() if following else end, found)
+                    self._fields(at, self._section(at, end), found)
         return found
+
+    def _section(self, start: int, end: int) -> int:
+        """Where the next section's line begins, or `end`."""
+        found = self.text.find("\n[", start, end)
+        return end if found < 0 else found
 
     def _fields(self, start: int, end: int, into: dict[str, Node]) -> None:
         for found in _TOP_FIELD.finditer(self.text, start, end):
@@ -126,9 +133,8 @@ class _Lock:
 
     def _package(self, start: int, end: int, hashed: frozenset[str]) -> Node | None:
         text, source = self.text, self.source
-        section = _SECTION.search(text, start + 2, end)
-        own_end = section.start() if section else end
-        fields = {found[1]: (found.start(2), found.end(2)) for found in _FIELD.finditer(text, start, own_end)}
+        own_end = self._section(start + 2, end)
+        fields = {found[1]: found.span(2) for found in _FIELD.finditer(text, start, own_end)}
         if "name" not in fields:
             return None
         name = self._scalar(fields["name"])
@@ -178,7 +184,7 @@ class _Lock:
             at = text.find("\n[package.source]", start, end)
             if at < 0:
                 return {}
-            inner = {found[1]: (found.start(2), found.end(2)) for found in _FIELD.finditer(text, at, end)}
+            inner = {found[1]: found.span(2) for found in _FIELD.finditer(text, at + 1, end)}
             kinds = {"directory": "path", "file": "path", "legacy": "registry"}
             node: dict[str, Node] = {}
             if "type" in inner:

@@ -13,7 +13,11 @@ _NAMED = re.compile(
 _CERTAIN = re.compile(r"(?:^|/)nginx\.conf(?:\.[a-z0-9]+)?$", re.IGNORECASE)
 # `<VirtualHost>` (Apache) and `[section]` (supervisord, systemd, php-fpm, ini files).
 _FOREIGN = re.compile(r"^[ \t]*(?:</?[A-Z][A-Za-z]+[ >]|\[[A-Za-z][^\]\n;{}]*\][ \t]*$)", re.MULTILINE)
-_DIRECTIVE = re.compile(r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+[^\s;{}][^;\n{}]*+;", re.MULTILINE)
+# A directive with its `;`; braces in it only as `${name}` or `{{ name }}`, and few, so that a long line costs little.
+_DIRECTIVE = re.compile(
+    r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+(?=[^\s;}])[^;\n{}]*+(?:\{{1,2}[^{}\n;]*+\}{1,2}[^;\n{}]*+){0,9}+;",
+    re.MULTILINE,
+)
 _FIRST_WORD = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
 _BLOCK = re.compile(
     r"""^[ \t]*(?:http|events|server|stream|types|upstream[ \t]+\S+|location[ \t]+[^{};\n]+|map[ \t]+\S+[ \t]+\$\w+)

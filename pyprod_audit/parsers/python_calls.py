@@ -96,16 +96,21 @@ ATTRIBUTE_WORDS: Final = (
 )
 
 
-def is_of_interest(name: str, raw: str) -> bool:
-    """Whether a call of the dotted `name`, written `raw`, is kept."""
+def is_of_interest(name: str, *, imported: bool) -> bool:
+    """Whether a call of the dotted `name` is kept; `imported`: its first part stands for a module or an instance."""
+    if not imported:
+        return name == "open" or (name.endswith((".run", ".add_signal_handler")) and _runs_app(name.split(".")))
     parts = name.split(".")
     wanted = INTEREST.get(parts[0])
-    if wanted is not None and (name != raw or len(parts) == 1):
-        return not wanted or parts[-1] in wanted
-    last = parts[-1]
-    if last == "run":
+    if wanted is not None:
+        return not wanted or parts[-1] in wanted or ".".join(parts[-2:]) in _CONFIGURES
+    return _runs_app(parts) or ".".join(parts[-2:]) in _CONFIGURES
+
+
+def _runs_app(parts: list[str]) -> bool:
+    if parts[-1] == "run":
         return len(parts) > 1 and parts[-2].lower().endswith(("app", "application", "socketio", "server", "flask"))
-    return last in _LAST or ".".join(parts[-2:]) in _CONFIGURES
+    return parts[-1] in _LAST
 
 
 def call_node(syntax: Syntax, scopes: Scopes, place: Tree, name: str) -> Node:

@@ -38,7 +38,8 @@ _METHODS: Final = frozenset(
 )  # fmt: skip
 _NAMELESS: Final = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "cache": "CACHE_URL", "cache_url": "CACHE_URL",
                     "email_url": "EMAIL_URL", "search_url": "SEARCH_URL"}  # fmt: skip
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,79}")
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,79}")
+_LOOKED_AT: Final = 500
 _LOOKS: Final = re.compile(rb"\bin\s{1,9}(?:os\.)?environ\b|\benviron\.get\b|\bgetenv\b")
 _CATCHES: Final = re.compile(
     rb"except\s{0,9}(?::|\(?[\w\s,.]{0,80}\b(?:KeyError|Exception|ImproperlyConfigured|EnvError)\b)"
@@ -118,7 +119,7 @@ class Environment:
             fields["default"] = default
         if self.scopes.function is not None:
             fields["function"] = self.scopes.function.name
-        if self._as_truth(place):
+        if len(self.reads) < _LOOKED_AT and self._as_truth(place):
             fields["truth"] = True
         self.reads.append(self.syntax.node(fields, place))
 

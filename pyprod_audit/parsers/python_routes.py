@@ -45,11 +45,10 @@ _INCLUDERS: Final[dict[str, tuple[str, ...]]] = {
     "mount": ("path",), "add_namespace": ("path",), "add_subapp": ("prefix",), "add_router": ("prefix",),
 }  # fmt: skip
 _PATH_FIRST: Final = frozenset({"mount", "add_subapp", "add_router"})
-# Calls that are given the application and add a route of their own; default path.
+# Calls that add a route of their own, by package and last part: default path, keyword that sets it.
 _EXPOSERS: Final[dict[str, tuple[str, str]]] = {
-    "prometheus_fastapi_instrumentator.Instrumentator.expose": ("/metrics", "endpoint"),
+    "prometheus_fastapi_instrumentator.expose": ("/metrics", "endpoint"),
     "prometheus_flask_exporter.PrometheusMetrics": ("/metrics", "path"),
-    "starlette_exporter.handle_metrics": ("/metrics", ""),
 }
 _DEPENDS: Final = frozenset({"fastapi.Depends", "fastapi.Security", "fastapi.params.Depends"})
 # Last parts of the dotted names that `Routes.called` looks at.
@@ -198,8 +197,8 @@ class Routes:
             self._resource(place, owner)
         elif owner and last == "register" and self.scopes.resolve(owner).startswith("rest_framework.routers"):
             self._registered(place, owner)
-        elif name in _EXPOSERS:
-            default, keyword = _EXPOSERS[name]
+        elif (exposer := f"{name.partition('.')[0]}.{last}") in _EXPOSERS:
+            default, keyword = _EXPOSERS[exposer]
             path = self.syntax.arguments(place)[1].get(keyword) or self.syntax.node(default, place)
             self.routes.append(Route(place, path, name, owner))
 

@@ -86,7 +86,7 @@ class Scopes:
         while stack and stack[-1].end <= at:
             stack.pop()
         top = stack[-1] if stack else None
-        if top is self._top and at >= self._settled:
+        if top is self._top and (not self._settled or at < self._settled):
             return
         self._top, self._settled, self.function = top, 0, None
         for scope in reversed(stack):

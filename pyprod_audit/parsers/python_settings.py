@@ -40,7 +40,7 @@ class Settings:
                     self.classes.setdefault(cls.name, {})[name] = self._value(left, right)
         elif left.type in {"attribute", "subscript"}:
             path = self._path(left)
-            if path and module_level and path[0] in self.assignments:
+            if path and module_level and isinstance(getattr(self.assignments.get(path[0]), "value", None), dict):
                 self._set_below(path, self._value(left, right))
             elif path:
                 self._set_elsewhere(path, left, right, module_level=module_level)

@@ -15,6 +15,7 @@ Tree: TypeAlias = tree_sitter.Node
 LANGUAGE: Final = tree_sitter.Language(tree_sitter_python.language())
 
 _DEPTH: Final = 40
+_LONGEST_CHAIN: Final = 20
 _NODE_BUDGET: Final = 50_000
 _EXCERPT: Final = 200
 _SIMPLE_NAME: Final = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -102,7 +103,7 @@ class Syntax:
             return self.data[start:end].decode()
         parts: list[str] = []
         here: Tree | None = place
-        for _ in range(_DEPTH):
+        for _ in range(_LONGEST_CHAIN):
             if here is None:
                 return ""
             kind = here.type

@@ -28,13 +28,13 @@ _QUERY_OF_SUBSCRIPTS: Final = tree_sitter.Query(LANGUAGE, f"[{_PARTS} (subscript
 _QUERY_OF_NAMES: Final = tree_sitter.Query(
     LANGUAGE, f"[{_PARTS} (subscript) (attribute) (identifier)] @part {_IMPORTS}"
 )
-_SUBSCRIPT_WORDS: Final = (b"environ[", b"environb[")
 _HEALTH_NAME: Final = re.compile(
     r"(?i)[\w.]{0,80}(?:health|ready|readi|live|ping|status|alive|probe|heartbeat)[\w.]{0,80}"
 )
 _BLOCKS: Final = frozenset(
     {"if_statement", "try_statement", "for_statement", "while_statement", "with_statement", "match_statement", "lambda"}
 )
+_PATTERNS: Final = frozenset({"pattern_list", "tuple_pattern", "list_pattern"})
 _BODIES_KEPT: Final = 50
 _CALLS_KEPT: Final = 5000
 
@@ -73,7 +73,7 @@ class Walk:
         """One query for the parts that matter, then one loop over them in document order."""
         data = self.syntax.data
         query = _QUERY_OF_NAMES if any(word in data for word in ATTRIBUTE_WORDS) else _QUERY
-        if query is _QUERY and any(word in data for word in _SUBSCRIPT_WORDS):
+        if query is _QUERY and b"environ" in data:
             query = _QUERY_OF_SUBSCRIPTS
         captures = tree_sitter.QueryCursor(query).captures(self.syntax.root)
         for place in sorted(captures.get("import", ()), key=_start):
@@ -189,7 +189,7 @@ class Walk:
             self._targets(place.child_by_field_name("left"))
 
     def _targets(self, left: Tree | None) -> None:
-        if left is not None and left.type in {"identifier", "pattern_list", "tuple_pattern", "list_pattern"}:
+        if left is not None and (left.type == "identifier" or left.type in _PATTERNS):
             for name in re.findall(r"[A-Za-z_]\w{0,99}", self.syntax.text(left)):
                 self._define(name, left)
             self.settings.opened(left)
@@ -216,7 +216,7 @@ class Walk:
                 break
             right = right.child_by_field_name("right") or place
         module_level = self.scopes.at_module_level
-        if left.type in {"pattern_list", "tuple_pattern", "list_pattern"}:
+        if left.type in _PATTERNS:
             self._unpacked(left, right, module_level=module_level)
             return
         self.scopes.target = (self.syntax.text(left, 80), right.start_byte, right.end_byte)
@@ -227,7 +227,10 @@ class Walk:
         values = right.named_children if right.type in {"expression_list", "tuple", "list"} else []
         if len(targets) == len(values):
             for target, value in zip(targets, values, strict=True):
-                self._bind(target, value, module_level=module_level)
+                if target.type in _PATTERNS and module_level:
+                    self._targets(target)
+                else:
+                    self._bind(target, value, module_level=module_level)
         elif module_level:
             self._targets(left)
 
@@ -275,7 +278,8 @@ class Walk:
             if scope.kind == "function":
                 scope.called(name)
         last = name.rpartition(".")[2]
-        if len(self.calls) < _CALLS_KEPT and is_of_interest(name, written):
+        imported = name != written or written.partition(".")[0] in self.syntax.imports
+        if len(self.calls) < _CALLS_KEPT and is_of_interest(name, imported=imported):
             self.calls.append(call_node(self.syntax, scopes, place, name))
         if name[:2] in {"al", "dj"} and is_operation(name):
             self.migrations.append(operation_node(self.syntax, scopes, place, name))

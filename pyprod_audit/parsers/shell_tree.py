@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 import tree_sitter
 import tree_sitter_bash
@@ -29,8 +29,7 @@ class RawCommand:
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Where in the script a command stands; the fields are those of `command` in `docs/model.md`."""
 
     operator: str = ""
@@ -110,36 +109,23 @@ def _first_error(root: tree_sitter.Node) -> int:
 class _Walk:
     """Visits statements in order; each kind of statement says what follows from it for those inside."""
 
+    visitors: ClassVar[dict[int, Callable[[_Walk, tree_sitter.Node, Context], None]]] = {}
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.found: list[RawCommand] = []
         self.functions: list[Range] = []
         self._pipelines = 0
         self._stack: list[_Task] = []
-        self._visitors: dict[int, Callable[[tree_sitter.Node, Context], None]] = {}
-        for kinds, visitor in (
-            (_SIMPLE, self._simple),
-            (_REDIRECTED, self._redirected),
-            (_PIPELINE, self._pipeline),
-            (_LIST, self._list),
-            (_IF, self._if),
-            (_LOOP, self._loop),
-            (_CASE, self._case),
-            (_CASE_ITEM, self._sequence),
-            (_FUNCTION, self._function),
-            (_SEQUENCE, self._sequence),
-            (_ERROR, self._error),
-        ):
-            self._visitors.update(dict.fromkeys(kinds, visitor))
 
     def run(self, root: tree_sitter.Node) -> None:
         """Visit everything below `root`."""
         stack = self._stack
-        visitors = self._visitors
+        visitors = self.visitors
         stack.append((root, Context()))
         while stack:
             node, context = stack.pop()
-            visitors[node.kind_id](node, context)
+            visitors[node.kind_id](self, node, context)
 
     # -- simple commands -----------------------------------------------------------------------------------
 
@@ -174,11 +160,15 @@ class _Walk:
     # -- statements ----------------------------------------------------------------------------------------
 
     def _sequence(self, node: tree_sitter.Node, context: Context) -> None:
-        self._statements(node.children, context)
+        children = node.children
+        if len(children) == 1 and children[0].kind_id in _STATEMENT:
+            self._stack.append((children[0], context))
+        else:
+            self._statements(children, context)
 
     def _error(self, node: tree_sitter.Node, context: Context) -> None:
         """What the grammar could not place: whole statements as usual, and loose words on a line as a command."""
-        self._statements(node.children, replace(context, last=False))
+        self._statements(node.children, context._replace(last=False))
         run: list[Range] = []
         for child in node.children:
             if child.kind_id in _WORD and (not run or "\n" not in self.text[run[-1][1] : child.start_byte]):
@@ -190,16 +180,13 @@ class _Walk:
             self._loose(run, context)
 
     def _loose(self, words: list[Range], context: Context) -> None:
-        self.found.append(RawCommand(words[0][0], words[-1][1], words, [], [], replace(context, last=False)))
+        self.found.append(RawCommand(words[0][0], words[-1][1], words, [], [], context._replace(last=False)))
 
     def _statements(self, children: Sequence[tree_sitter.Node], context: Context) -> None:
         """Push `children` that are statements, the first as `context` says, the others after a `;`."""
         tasks: list[_Task] = []
-        if context.last or context.background:
-            inner = replace(context, last=False)
-        else:
-            inner = context
-        after = inner if inner.operator == ";" else replace(inner, operator=";")
+        inner = context._replace(last=False) if context.last else context
+        after = inner if inner.operator == ";" else inner._replace(operator=";")
         last_task = -1
         for child in children:
             kind = child.kind_id
@@ -209,22 +196,22 @@ class _Walk:
                     last_task = len(tasks) - 1
             elif kind in _BACKGROUND and tasks:
                 statement, its = tasks[-1]
-                tasks[-1] = (statement, replace(its, background=True))
+                tasks[-1] = (statement, its._replace(background=True))
         if context.last and last_task >= 0:
             statement, its = tasks[last_task]
-            tasks[last_task] = (statement, replace(its, last=True))
+            tasks[last_task] = (statement, its._replace(last=True))
         self._stack.extend(reversed(tasks))
 
     def _list(self, node: tree_sitter.Node, context: Context) -> None:
         operator = context.operator
         tasks: list[_Task] = []
-        inner = replace(context, last=False, redirects=(), more_words=())
+        inner = context._replace(last=False, redirects=(), more_words=())
         for child in node.children:
             kind = child.kind_id
             if kind in _OPERATORS:
                 operator = _OPERATORS[kind]
             elif kind in _STATEMENT:
-                tasks.append((child, replace(inner, operator=operator)))
+                tasks.append((child, inner._replace(operator=operator)))
         self._push_with_end(tasks, context)
 
     def _pipeline(self, node: tree_sitter.Node, context: Context) -> None:
@@ -232,8 +219,8 @@ class _Walk:
         if number is None:
             self._pipelines += 1
             number = self._pipelines
-        first = replace(context, last=False, pipeline=number, redirects=(), more_words=())
-        after = replace(first, operator="|")
+        first = context._replace(last=False, pipeline=number, redirects=(), more_words=())
+        after = first._replace(operator="|")
         tasks: list[_Task] = []
         for child in node.children:
             if child.kind_id in _STATEMENT:
@@ -246,7 +233,7 @@ class _Walk:
             statement, its = tasks[-1]
             tasks[-1] = (
                 statement,
-                replace(its, last=context.last, redirects=context.redirects, more_words=context.more_words),
+                its._replace(last=context.last, redirects=context.redirects, more_words=context.more_words),
             )
         self._stack.extend(reversed(tasks))
 
@@ -267,8 +254,7 @@ class _Walk:
             place = (node.start_byte, node.end_byte)
             self.found.append(RawCommand(*place, swallowed, [], [*redirects, *context.redirects], context))
             return
-        inner = replace(
-            context,
+        inner = context._replace(
             redirects=(*redirects, *context.redirects),
             more_words=(*swallowed, *context.more_words) if body.kind_id in _SIMPLE | _LIST | _PIPELINE else (),
             last=context.last and not following,
@@ -277,19 +263,19 @@ class _Walk:
         for operator, statement in following:
             if operator == "|" and inner.pipeline is None:
                 self._pipelines += 1
-                inner = replace(inner, pipeline=self._pipelines)
+                inner = inner._replace(pipeline=self._pipelines)
                 tasks[0] = (body, inner)
-            its = replace(context, operator=operator, pipeline=inner.pipeline if operator == "|" else None)
-            tasks.append((statement, replace(its, last=context.last and statement is following[-1][1])))
+            its = context._replace(operator=operator, pipeline=inner.pipeline if operator == "|" else None)
+            tasks.append((statement, its._replace(last=context.last and statement is following[-1][1])))
         self._stack.extend(reversed(tasks))
 
     def _if(self, node: tree_sitter.Node, context: Context) -> None:
         children = node.children
         then = next((i for i, child in enumerate(children) if child.kind_id in _THEN), 0)
-        branch = replace(context, condition="if", operator=";")
+        branch = context._replace(condition="if", operator=";")
         self._branches(children[then:], branch)
         if then:
-            self._statements(children[:then], replace(context, last=False))
+            self._statements(children[:then], context._replace(last=False))
 
     def _branches(self, children: Sequence[tree_sitter.Node], context: Context) -> None:
         """Push the statements of one branch, then the further branches, each of which may be the last to run."""
@@ -299,10 +285,10 @@ class _Walk:
         self._statements(own, context)
 
     def _loop(self, node: tree_sitter.Node, context: Context) -> None:
-        self._statements(node.children, replace(context, condition="loop"))
+        self._statements(node.children, context._replace(condition="loop"))
 
     def _case(self, node: tree_sitter.Node, context: Context) -> None:
-        inner = replace(context, condition="case", operator=";")
+        inner = context._replace(condition="case", operator=";")
         items = [child for child in node.children if child.kind_id in _CASE_ITEM or child.kind_id in _STATEMENT]
         self._stack.extend((child, inner) for child in reversed(items))
 
@@ -310,10 +296,26 @@ class _Walk:
         name = node.child_by_field_name("name")
         place = (name.start_byte, name.end_byte) if name else (node.start_byte, node.start_byte)
         self.functions.append(place)
-        inner = replace(context, condition="function", function=place, last=False, operator="", background=False)
+        inner = context._replace(condition="function", function=place, last=False, operator="", background=False)
         body = node.child_by_field_name("body")
         if body is not None and body.kind_id in _STATEMENT:
             self._stack.append((body, inner))
+
+
+for _kinds, _visitor in (
+    (_SIMPLE, _Walk._simple),
+    (_REDIRECTED, _Walk._redirected),
+    (_PIPELINE, _Walk._pipeline),
+    (_LIST, _Walk._list),
+    (_IF, _Walk._if),
+    (_LOOP, _Walk._loop),
+    (_CASE, _Walk._case),
+    (_CASE_ITEM, _Walk._sequence),
+    (_FUNCTION, _Walk._function),
+    (_SEQUENCE, _Walk._sequence),
+    (_ERROR, _Walk._error),
+):
+    _Walk.visitors.update(dict.fromkeys(_kinds, _visitor))
 
 
 def _redirect(node: tree_sitter.Node, redirects: list[Range]) -> list[Range]:

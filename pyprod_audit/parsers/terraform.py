@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import overload
@@ -18,6 +19,10 @@ _LANGUAGE = tree_sitter.Language(tree_sitter_hcl.language())
 _TOP_LEVEL = re.compile(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*(?:\{|=(?!=))', re.MULTILINE)
 _LEADS = bytes(0 if 0x80 <= byte < 0xC0 else 1 for byte in range(256))
 _MAX_PROBLEMS = 20
+_QUICK = 4096
+_SLICE = 65_536
+_SECONDS = 1.0
+_SECONDS_PER_BYTE = 2e-6
 _TOKENS = {
     "quoted_template_end": "closing quote",
     "block_end": "closing brace",
@@ -101,6 +106,7 @@ class _FileReader:
     def __init__(self, source: SourceFile) -> None:
         self.source = source
         self.parser = tree_sitter.Parser(_LANGUAGE)
+        self.deadline = time.monotonic() + 2 * (_SECONDS + len(source.text) * _SECONDS_PER_BYTE)
         self.blocks: list[Node] = []
         self.attributes: dict[str, Node] = {}
         self.problems: list[Problem] = []
@@ -109,8 +115,8 @@ class _FileReader:
         """Reads `text`, which starts at `shift` of the file; a `whole` file with errors is read again in pieces."""
         data = text.encode("utf-8", "surrogatepass")
         positions = None if len(data) == len(text) else list(accumulate(data.translate(_LEADS), initial=0))
-        root = self.parser.parse(data).root_node
-        if not root.has_error:
+        root = self._tree(data)
+        if root is not None and not root.has_error:
             expressions = ExpressionReader(self.source, data, shift, positions)
             for child in root.named_children:
                 if child.type == "body":
@@ -124,13 +130,34 @@ class _FileReader:
                 if starts[0]:
                     starts.insert(0, 0)
                 for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+                    if time.monotonic() > self.deadline:
+                        self._problem("so many syntax errors that reading was given up", start)
+                        return
                     self.read(text[start:end], start, whole=False)
                 return
+        if root is None:
+            self._problem("so many syntax errors that reading was given up", shift)
+            return
         start, missing = _first_error(root)
         offset = start if positions is None else positions[start]
         name = text.lstrip().partition("{")[0].partition("\n")[0].strip()[:80]
         what = f"missing {_TOKENS.get(missing, missing)}" if missing else "syntax error"
         self._problem(f"{what} in {name or 'the file'}; this block is not read", shift + offset)
+
+    def _tree(self, data: bytes) -> tree_sitter.Node | None:
+        """The syntax tree; None when it takes too long (tree-sitter's error recovery can be quadratic)."""
+        if len(data) <= _QUICK:
+            return self.parser.parse(data).root_node
+        deadline = time.monotonic() + _SECONDS + len(data) * _SECONDS_PER_BYTE
+        deadline = min(deadline, self.deadline)
+        try:
+            return self.parser.parse(
+                lambda offset, _: data[offset : offset + _SLICE],
+                progress_callback=lambda _offset, _error: time.monotonic() > deadline,
+            ).root_node
+        except ValueError:  # how the binding says that the callback stopped it
+            self.parser.reset()
+            return None
 
     def _problem(self, message: str, offset: int) -> None:
         if len(self.problems) < _MAX_PROBLEMS:

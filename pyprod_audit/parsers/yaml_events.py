@@ -7,9 +7,9 @@ rather than `compose`, because that recurses in C. One broken document does not 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import yaml
 
@@ -19,6 +19,7 @@ from pyprod_audit.parsers.yaml_template import Masked
 from pyprod_audit.parsers.yaml_tree import DuplicateKey, TooDeep, TreeBuilder
 
 _MAX_PROBLEMS = 20
+_MAX_BROKEN = 50
 _DOCUMENT_LINE = re.compile(r"^---(?!\S)", re.MULTILINE)
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -58,7 +59,7 @@ def parse_documents(source: SourceFile, masked: Masked | None = None, schema: Sc
     try:
         builder.read(text[1:] if base else text, base)
     except (yaml.YAMLError, ValueError, TooDeep):
-        _read_one_by_one(builder, source, text, max(builder.resume_at, base), result)
+        _read_around(builder, source, text, max(builder.resume_at, base), result)
     for start, message in builder.faults:
         _complain(result, source, start, message)
     return result
@@ -80,42 +81,58 @@ def duplicate_key_resources(documents: Documents, parents: dict[int, Resource]) 
         )
 
 
-def _read_one_by_one(builder: TreeBuilder, source: SourceFile, text: str, start: int, result: Documents) -> None:
-    """Reads each document from `start` on by itself: a `---` at the start of a line ends whatever came before it."""
+def _read_around(builder: TreeBuilder, source: SourceFile, text: str, start: int, result: Documents) -> None:
+    """Reads from `start` on what is not broken: a `---` at the start of a line ends whatever came before it."""
     builder.discard_unfinished()
     bounds = [start, *(m.start() for m in _DOCUMENT_LINE.finditer(text, start) if m.start() > start), len(text)]
-    for at, end in pairwise(bounds):
-        part = text[at:end]
-        try:
-            _read_part(builder, part, at)
-        except (yaml.YAMLError, ValueError, TooDeep) as error:
-            builder.discard_unfinished()
-            offset, message = _reason(error, part)
-            _complain(result, source, at + offset, message)
+    last = len(bounds) - 1
+    current = broken = 0
+    while current < last:
+        if broken == _MAX_BROKEN:
+            _complain(result, source, bounds[current], f"more than {broken} broken documents: the rest is not read")
+            return
+        # libyaml reads ahead, and would give up documents in front of a character that it refuses.
+        bad = _UNREADABLE.search(text, bounds[current])
+        until = bisect_right(bounds, bad.start(), hi=last) - 1 if bad else last
+        if bad and until == current:
+            message = f"not valid YAML: the character U+{ord(bad[0]):04X} is not allowed"
+            _complain(result, source, bad.start(), message)
+        else:
+            try:
+                builder.read(text[bounds[current] : bounds[until]], bounds[current])
+            except (yaml.YAMLError, ValueError, TooDeep) as error:
+                failed = min(max(bisect_right(bounds, builder.resume_at) - 1, current), until - 1)
+                builder.discard_unfinished()
+                if not _read_json(builder, text[bounds[failed] : bounds[failed + 1]], bounds[failed]):
+                    _complain(result, source, *_reason(error, bounds[current]))
+                current = failed
+            else:
+                current = until
+                continue
+        current += 1
+        broken += 1
 
 
-def _read_part(builder: TreeBuilder, part: str, at: int) -> None:
+def _read_json(builder: TreeBuilder, part: str, at: int) -> bool:
+    """Whether `part` can be read once its JSON escapes of surrogate pairs, which YAML refuses, are replaced."""
+    readable = _SURROGATE_ESCAPE.sub(r"\\ufffd", part)
+    if readable == part:
+        return False
     try:
-        builder.read(part, at)
-    except yaml.YAMLError:
-        # JSON writes characters beyond U+FFFF as two escapes, which YAML refuses.
-        readable = _SURROGATE_ESCAPE.sub(r"\\ufffd", part)
-        if readable == part:
-            raise
-        builder.discard_unfinished()
         builder.read(readable, at)
+    except (yaml.YAMLError, ValueError, TooDeep):
+        builder.discard_unfinished()
+        return False
+    return True
 
 
-def _reason(error: Exception, part: str) -> tuple[int, str]:
-    """Where in `part` it became unreadable, and why."""
+def _reason(error: Exception, base: int) -> tuple[int, str]:
+    """The offset at which the text that starts at `base` became unreadable, and why."""
     if isinstance(error, TooDeep):
-        return error.offset, f"nested more than {error.limit} levels deep"
+        return base + error.offset, f"nested more than {error.limit} levels deep"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return error.problem_mark.index, f"not valid YAML: {error.problem}"
-    bad = _UNREADABLE.search(part)
-    if bad:
-        return bad.start(), f"not valid YAML: the character U+{ord(bad[0]):04X} is not allowed"
-    return 0, "not valid YAML"
+        return base + error.problem_mark.index, f"not valid YAML: {error.problem}"
+    return base, "not valid YAML"
 
 
 def _complain(result: Documents, source: SourceFile, offset: int, message: str) -> None:

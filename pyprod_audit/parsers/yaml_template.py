@@ -12,6 +12,7 @@ from dataclasses import dataclass
 _PLACEHOLDER = "\ue000"
 _TAGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
 _MAX_TAG = 2_000
+_APART = frozenset(["", " ", "\t", "\r", "\n"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,20 @@ def mask(text: str) -> Masked | None:
     for first, last in _by_line(text, tags):
         start, end = tags[first][0], tags[last][1]
         line_start, line_end = _line_around(text, start, end)
-        alone = not text[line_start:start].strip() and not text[end:line_end].strip()
-        alone = alone and all(not text[tags[i][1] : tags[i + 1][0]].strip() for i in range(first, last))
-        if alone:
+        leading = not text[line_start:start].strip()
+        between = any(text[tags[i][1] : tags[i + 1][0]].strip() for i in range(first, last))
+        if leading and not between and not text[end:line_end].strip():
             # Empty lines keep block scalars whole whatever their indentation, which neither blanks nor comments do.
             parts += (text[at:line_start], "\n" * (line_end - line_start))
             ranges.append((line_start, line_end))
             at = line_end
             continue
-        for tag_start, tag_end in tags[first : last + 1]:
-            parts += (text[at:tag_start], _PLACEHOLDER * (tag_end - tag_start))
+        for index in range(first, last + 1):
+            tag_start, tag_end = tags[index]
+            # `web:{% if x %} &web{% endif %}`: control that nothing is joined to must not become part of a value.
+            apart = text[tag_start + 1] != "{" and text[tag_end : tag_end + 1] in _APART
+            filler = " " if apart and not (leading and index == first) else _PLACEHOLDER
+            parts += (text[at:tag_start], filler * (tag_end - tag_start))
             ranges.append((tag_start, tag_end))
             at = tag_end
     parts.append(text[at:])

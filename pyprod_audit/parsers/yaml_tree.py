@@ -283,7 +283,7 @@ class TreeBuilder:
         """Notes a key that its mapping already has. The last one wins, as in every reader that accepts it."""
         first = members[key]
         if key == _MERGE:
-            members[key] = Node((*_merged(first), *_merged(node)), self.source, first.start, node.end)
+            members[f"{_MERGE}{len(members)}"] = node
             return
         members[key] = node
         if self.masked is not None and self.masked.touches(first.end, node.key_start):
@@ -309,15 +309,13 @@ def _computed(tag: str, text: str, start: int, end: int) -> Unknown:
     return Unknown(f"{tag} {_excerpt(text, start, end)}".rstrip(), f"{tag} is computed by the tool that reads the file")
 
 
-def _merged(node: Node) -> tuple[Node, ...]:
-    return node.value if isinstance(node.value, tuple) else (node,)
-
-
 def _merge(members: dict[str, Node]) -> None:
     """Adds what `<<` brings in: earlier mappings win over later ones, the mapping's own keys over all."""
-    merge = members.pop(_MERGE)
-    for node in _merged(merge):
-        for key, value in node.mapping.items():
-            members.setdefault(key, value)
-    if any(node.is_unknown for node in _merged(merge)):
-        members["<<"] = merge
+    merges = [members.pop(key) for key in list(members) if key.startswith(_MERGE)]
+    for merge in merges:
+        parts = merge.value if isinstance(merge.value, tuple) else (merge,)
+        for part in parts:
+            for key, value in part.mapping.items():
+                members.setdefault(key, value)
+            if part.is_unknown:
+                members["<<"] = part
