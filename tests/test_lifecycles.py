@@ -21,7 +21,6 @@ from pyprod_audit.lifecycles import (
     python_version_of_tag,
 )
 
-
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "pyprod_audit" / "data" / "lifecycles.json"
 
@@ -139,7 +138,7 @@ def test_importing_reads_nothing() -> None:
 
 def test_the_update_script_keeps_the_form(tmp_path: Path) -> None:
     code = (ROOT / "tools" / "update_lifecycles.py").read_text(encoding="utf-8")
-    names = {name for name in products()}
+    names = products()
     releases = {name: [{"releaseCycle": "9", "releaseDate": "2020-01-01", "eol": "False"}] for name in names}
     releases["debian"] = [
         {"releaseCycle": "12", "releaseDate": "2023-06-10", "eol": "2026-07-11", "eoes": "2028-06-30"}

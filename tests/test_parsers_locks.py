@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pyprod_audit.model import Node, Parsed, SourceFile
 from pyprod_audit.parsers import locks
 
-
 UV = """\
 version = 1
 requires-python = ">=3.11"

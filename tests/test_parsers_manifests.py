@@ -11,7 +11,6 @@ from pyprod_audit.model import Node, Parsed, SourceFile
 from pyprod_audit.parsers import manifests
 from pyprod_audit.parsers.toml_tree import plain
 
-
 PEP621 = """\
 [build-system]
 requires = ["hatchling"]
@@ -177,7 +176,8 @@ class TestPyproject:
         assert brief(parsed.resources[0].node.items_at("dependencies")) == [("a", "==1", True)]
 
     def test_a_cookiecutter_template(self) -> None:
-        text = '[project]\nname = "{{ slug }}"\ndependencies = [\n  {# more #}\n  "django",\n  {%- if x %}\n  "a==1",\n  {%- endif %}\n]\n'
+        text = '[project]\nname = "{{ slug }}"\ndependencies = [\n  {# more #}\n  "django",\n'
+        text += '  {%- if x %}\n  "a==1",\n  {%- endif %}\n]\n'
         parsed = parse(text)
         assert not parsed.problems
         node = parsed.resources[0].node
@@ -198,10 +198,11 @@ class TestPipfile:
         assert set(node.mapping_at("groups")) == {"dev", "docs"}
 
     def test_hash_is_the_formula_of_plette(self) -> None:
-        text = '[[source]]\nname = "pypi"\nurl = "https://pypi.example.com/simple"\nverify_ssl = true\n[packages]\nFlask = "*"\n'
+        text = '[[source]]\nname = "pypi"\nurl = "https://pypi.example.com/simple"\nverify_ssl = true\n'
+        text += '[packages]\nFlask = "*"\n'
         written = (
-            b'{"_meta":{"requires":{},"sources":[{"name":"pypi","url":"https://pypi.example.com/simple","verify_ssl":true}]},'
-            b'"default":{"Flask":"*"},"develop":{}}'
+            b'{"_meta":{"requires":{},"sources":[{"name":"pypi","url":"https://pypi.example.com/simple","verify_ssl":true}'
+            b']},"default":{"Flask":"*"},"develop":{}}'
         )
         found = [h.text for h in manifest(text, "Pipfile").items_at("content_hashes")]
         assert hashlib.sha256(written).hexdigest() in found
@@ -213,7 +214,8 @@ class TestSetuptools:
     def test_setup_cfg(self) -> None:
         text = (
             "[metadata]\nname = web\n[options]\npython_requires = >=3.9\ninstall_requires =\n    django>=4.2\n"
-            "    # a comment\n    redis==5.0.1 ; python_version > '3.8'\n[options.extras_require]\ntest = pytest; mypy\n"
+            "    # a comment\n    redis==5.0.1 ; python_version > '3.8'\n[options.extras_require]"
+            "\ntest = pytest; mypy\n"
         )
         node = manifest(text, "setup.cfg")
         assert node.text_at("requires_python") == ">=3.9"
@@ -257,10 +259,13 @@ class TestSetuptools:
 
 
 FRAGMENTS = [
-    "[project]\n", "[options]\n", "[packages]\n", "dependencies = [", '"a==1"', "]", "\n", "install_requires =", "  a==1\n",
+    "[project]\n", "[options]\n", "[packages]\n", "dependencies = [", '"a==1"', "]", "\n",
+    "install_requires =", "  a==1\n",
     "setup(", "install_requires=", "['a', ", "'b'", ")", "{", "}", "=", '"', "'", "é", "[tool.poetry.dependencies]\n",
-    'x = "^1"\n', "[dependency-groups]\n", 'g = [{include-group = "g"}]\n', "python = 3\n", "f'{x}'", "A = A + A\n", "A",
-    'y = {git = 1, path = [], extras = "s"}\n', "[tool.uv.sources]\na = 1\n", "name = 1\n", "[[project]]\n", "tool = 1\n",
+    'x = "^1"\n', "[dependency-groups]\n", 'g = [{include-group = "g"}]\n', "python = 3\n",
+    "f'{x}'", "A = A + A\n", "A",
+    'y = {git = 1, path = [], extras = "s"}\n', "[tool.uv.sources]\na = 1\n", "name = 1\n",
+    "[[project]]\n", "tool = 1\n",
 ]  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from pyprod_audit.parsers.poetry_constraints import pep440
 from pyprod_audit.parsers.requirement_line import normal_name, read_requirement
 from pyprod_audit.parsers.toml_tree import parse_toml, plain
 
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -178,7 +177,7 @@ class TestRequirements:
     @settings(max_examples=150, deadline=None)
     @given(st.lists(st.sampled_from([
         "a==1", "-e ", "-r", "--hash=", "git+https://", "@", ";", "\\\n", "\n", " ", "#", "{{", "}}", "[", "]", "x @ ",
-        "\"", "'", "=", ",", "é", "\r\n", "-", "--", "${A}", "{%", "<", "/", "~=2.0", "-i",
+        '"', "'", "=", ",", "é", "\r\n", "-", "--", "${A}", "{%", "<", "/", "~=2.0", "-i",
     ]) | st.text(max_size=6), max_size=25))  # fmt: skip
     def test_fuzz(self, parts: list[str]) -> None:
         source = SourceFile("requirements.txt", "".join(parts))
@@ -295,7 +294,8 @@ class TestTomlTree:
         import tomllib
 
         text = (
-            'title = "T\\u00e9 \\"q\\""\nlit = \'C:\\x\'\nmulti = """\nline\\\n   joined ""quoted"" """\nraw = \'\'\'\na\nb\'\'\'\n'
+            'title = "T\\u00e9 \\"q\\""\nlit = \'C:\\x\'\nmulti = """\nline\\\n   joined ""quoted"" """\n'
+            "raw = '''\na\nb'''\n"
             "n = [1_000, 0xff, -3, +4, 1.5e3, inf]\nt = { a.b = 1, 'c d' = [] }\n[x.y]\nk = false # c\n[[z]]\na = 1\n"
             "[[z]]\na = 2\n[z.sub]\nb = 3\n[[z.inner]]\nq = 1\n"
         )

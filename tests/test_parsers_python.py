@@ -76,14 +76,22 @@ def test_wrapped_application_changes_interface(wrapper: str, interface: str) -> 
     assert found == {"app": ("flask", interface, False)}
 
 
-def test_unknown_wrapper_makes_the_interface_unknown() -> None:
-    found = apps("from fastapi import FastAPI\nfrom mine import Shield\napp = Shield(FastAPI())\n")
-    framework, interface, _ = apps("from fastapi import FastAPI\nfrom mine import S\na = FastAPI()\napp = S(a)\n")[
-        "app"
-    ]
+@pytest.mark.parametrize("text", ["app = Shield(FastAPI())", "inner = FastAPI()\napp = Shield(inner)"])
+def test_unknown_wrapper_makes_the_interface_unknown(text: str) -> None:
+    framework, interface, _ = apps(f"from fastapi import FastAPI\nfrom mine import Shield\n{text}\n")["app"]
     assert framework == "fastapi"
     assert isinstance(interface, Unknown)
-    assert found == {}
+
+
+def test_run_of_what_a_local_factory_made() -> None:
+    found = calls("""
+        from flask import Flask
+        def create_app():
+            return Flask(__name__)
+        web = create_app()
+        web.run(host="0.0.0.0")
+    """)
+    assert found["flask.Flask.run"]["kwargs"] == {"host": "0.0.0.0"}
 
 
 def test_flask_inside_dash() -> None:
@@ -326,6 +334,22 @@ def test_attributes_used_without_a_call() -> None:
 def test_random_knows_what_it_is_for() -> None:
     found = calls("import random\ndef make_token():\n    token = ''.join(random.choice('ab') for _ in range(9))\n")
     assert (found["random.choice"]["target"], found["random.choice"]["function"]) == ("token", "make_token")
+
+
+def test_local_names_hide_constants_of_the_module() -> None:
+    found = calls("""
+        import uvicorn, redis
+        port = 80
+        SIZE = 5
+        def serve(port, other=SIZE):
+            uvicorn.run("shop:app", port=port, workers=SIZE)
+        def connect():
+            SIZE = compute()
+            redis.Redis(max_connections=SIZE)
+    """)
+    assert isinstance(found["uvicorn.run"]["kwargs"]["port"], Unknown)
+    assert found["uvicorn.run"]["kwargs"]["workers"] == 5
+    assert isinstance(found["redis.Redis"]["kwargs"]["max_connections"], Unknown)
 
 
 # -- signals, definitions, imports ---------------------------------------------------------------------------

@@ -217,7 +217,9 @@ def test_an_alias_bomb_stays_small():
     assert sum(1 for _ in documents.nodes[0].walk()) < 3 * yaml_tree.MAX_EXPANSION
 
 
-@pytest.mark.parametrize("text", ["a: *gone\nb: 1\n", "a: &x [*x]\nb: 1\n", "x: &q 1\n---\na: *q\nb: 1\n"])
+@pytest.mark.parametrize(
+    "text", ["a: *gone\nb: 1\n", "a: &x [*x]\nb: 1\n", "c: &x 1\na: &x [*x]\nb: 1\n", "x: &q 1\n---\na: *q\nb: 1\n"]
+)
 def test_an_alias_without_anchor_is_unknown_and_reported(text):
     documents = read(text)
     assert documents.partial

@@ -55,14 +55,14 @@ def facts(line: CommandLine, env: Environment, modules: Modules, span: Span) -> 
     for name, default in _DEFAULTS.items():
         node = given.get(name)
         if node is not None:
-            out[f"app.{name}"] = _fact(name, node, span)
+            out[f"app.{name}"] = _fact(name, node)
         elif not complete or (name == "workers" and not env.excludes("WEB_CONCURRENCY")):
             out[f"app.{name}"] = _from_environment(name, default, env, span, complete=complete)
         else:
             out[f"app.{name}"] = Fact(default, span, "s" if name in _SECONDS else "", declared=False)
     for name in ("worker_tmp_dir", "forwarded_allow_ips"):
         if name in given:
-            out[f"app.{name}"] = _fact(name, given[name], span)
+            out[f"app.{name}"] = _fact(name, given[name])
     out.update(_bind(given.get("bind"), env, span, complete=complete))
     return out
 
@@ -81,11 +81,11 @@ def _from_environment(
         return Unknown(name, "the gunicorn configuration file is not in the repository")
     value = env.variables.get("WEB_CONCURRENCY")
     if value is not None:
-        return _fact(name, value, span)
+        return _fact(name, value)
     return Fact(default, span, declared=False, label="WEB_CONCURRENCY may change it")
 
 
-def _fact(name: str, node: Node | Unknown, span: Span) -> Fact | Unknown:
+def _fact(name: str, node: Node | Unknown) -> Fact | Unknown:
     if isinstance(node, Unknown):
         return node
     value = node.value
@@ -113,10 +113,7 @@ def _bind(node: Node | Unknown | None, env: Environment, span: Span, *, complete
         port = env.variables.get("PORT")
         if port is not None:
             return {"app.bind_host": Fact("0.0.0.0", port.span), **_port(port.scalar, port.span, "PORT")}  # noqa: S104
-        if env.open:
-            label = "PORT may change it"
-        else:
-            label = ""
+        label = "PORT may change it" if env.open else ""
         return {
             "app.bind_host": Fact("127.0.0.1", span, declared=False, label=label),
             "app.bind_port": Fact(8000, span, declared=False, label=label),

@@ -1,7 +1,7 @@
 """Reads the command lines of Python servers into settings.
 
-Names and arities of the options: gunicorn 26 settings reference, uvicorn 0.51 `--help`, hypercorn 0.18 `--help`, daphne 4
-`--help`, uWSGI 2.0 options reference, Flask 3.1 and Django 6.0 command references.
+Names and arities of the options: the settings reference of gunicorn 26, `--help` of uvicorn 0.51, hypercorn 0.18 and
+daphne 4, the options reference of uWSGI 2.0, the command references of Flask 3.1 and Django 6.0.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ _GUNICORN_VALUE = {
     "--pythonpath": "pythonpath", "--worker-connections": "worker_connections",
 }  # fmt: skip
 _GUNICORN_OTHER_VALUE = {
-    "--backlog", "--limit-request-line", "--limit-request-fields", "--limit-request-field_size", "-e", "--env", "-p", "--pid",
+    "--backlog", "--limit-request-line", "--limit-request-fields", "--limit-request-field_size", "-e", "--env",
+    "-p", "--pid",
     "-u", "--user", "-g", "--group", "-m", "--umask", "--access-logfile", "--access-logformat", "--log-file",
     "--error-logfile", "--log-level", "--logger-class", "--log-config", "--log-config-json", "--log-syslog-to",
-    "--log-syslog-prefix", "--log-syslog-facility", "--statsd-host", "--dogstatsd-tags", "--statsd-prefix", "-n", "--name",
-    "--paste", "--keyfile", "--certfile", "--ssl-version", "--cert-reqs", "--ca-certs", "--ciphers", "--reload-engine",
+    "--log-syslog-prefix", "--log-syslog-facility", "--statsd-host", "--dogstatsd-tags", "--statsd-prefix", "-n",
+    "--name",
+    "--paste", "--keyfile", "--certfile", "--ssl-version", "--cert-reqs", "--ca-certs", "--ciphers",
+    "--reload-engine",
     "--reload-extra-file", "--secure-scheme-headers", "--proxy-allow-from", "--tmp-upload-dir", "--control-socket",
 }  # fmt: skip
 _UVICORN_VALUE = {
-    "--host": "host", "--port": "port", "--uds": "uds", "--fd": "fd", "--workers": "workers", "--interface": "interface",
+    "--host": "host", "--port": "port", "--uds": "uds", "--fd": "fd", "--workers": "workers",
+    "--interface": "interface",
     "--timeout-keep-alive": "keepalive", "--timeout-graceful-shutdown": "graceful_timeout",
     "--limit-max-requests": "max_requests", "--forwarded-allow-ips": "forwarded_allow_ips", "--app-dir": "chdir",
 }  # fmt: skip
@@ -47,23 +51,28 @@ _HYPERCORN_VALUE = {
 _HYPERCORN_OTHER_VALUE = {
     "--access-log", "--access-logfile", "--access-logformat", "--backlog", "--ca-certs", "--certfile", "--cert-reqs",
     "--ciphers", "--error-log", "--error-logfile", "--log-file", "--log-config", "--log-level", "-g", "--group",
-    "--insecure-bind", "--keyfile", "--keyfile-password", "--quic-bind", "--root-path", "--server-name", "--statsd-host",
+    "--insecure-bind", "--keyfile", "--keyfile-password", "--quic-bind", "--root-path", "--server-name",
+    "--statsd-host",
     "--statsd-prefix", "-m", "--umask", "-u", "--user", "--verify-mode", "--websocket-ping-interval", "-p", "--pid",
 }  # fmt: skip
 _DAPHNE_VALUE = {"-b": "host", "--bind": "host", "-p": "port", "--port": "port", "-u": "uds", "--unix-socket": "uds",
                  "-t": "timeout", "--http-timeout": "timeout"}  # fmt: skip
 _DAPHNE_OTHER_VALUE = {
-    "-e", "--endpoint", "-v", "--verbosity", "--fd", "--websocket_timeout", "--websocket_connect_timeout", "--access-log",
-    "--log-fmt", "--ping-interval", "--ping-timeout", "--application-close-timeout", "--root-path", "--proxy-headers-host",
+    "-e", "--endpoint", "-v", "--verbosity", "--fd", "--websocket_timeout", "--websocket_connect_timeout",
+    "--access-log",
+    "--log-fmt", "--ping-interval", "--ping-timeout", "--application-close-timeout", "--root-path",
+    "--proxy-headers-host",
     "--proxy-headers-port", "-s", "--server-name",
 }  # fmt: skip
 _FLASK_VALUE = {"-h": "host", "--host": "host", "-p": "port", "--port": "port", "-A": "app", "--app": "app",
                 "-e": "env_file", "--env-file": "env_file", "--cert": "cert", "--key": "key"}  # fmt: skip
-_FASTAPI_VALUE = {"--host": "host", "--port": "port", "--workers": "workers", "--app": "app", "--root-path": "root_path",
+_FASTAPI_VALUE = {"--host": "host", "--port": "port", "--workers": "workers", "--app": "app",
+    "--root-path": "root_path",
                   "-e": "app", "--entrypoint": "app"}  # fmt: skip
 _UWSGI_VALUE = {
     "--http": "bind", "--http-socket": "bind", "-s": "bind", "--socket": "bind", "--uwsgi-socket": "bind",
-    "--processes": "workers", "-p": "workers", "--workers": "workers", "--threads": "threads", "--harakiri": "timeout",
+    "--processes": "workers", "-p": "workers", "--workers": "workers", "--threads": "threads",
+    "--harakiri": "timeout",
     "--ini": "config", "--module": "app", "-w": "app", "--wsgi": "app", "--wsgi-file": "file", "--chdir": "chdir",
     "--max-requests": "max_requests", "--py-autoreload": "reload", "--callable": "callable",
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Recognises the server that a start command runs and what its settings amount to.
 
-Defaults: uvicorn 0.51 settings page, hypercorn 0.18 "Configuring", daphne 4 README, Flask 3.1 `flask run`, Django `runserver`,
-FastAPI CLI, uWSGI 2.0 options reference.
+Defaults: uvicorn 0.51 settings page, hypercorn 0.18 "Configuring", daphne 4 README, Flask 3.1 `flask run`, Django
+`runserver`, FastAPI CLI, uWSGI 2.0 options reference.
 """
 
 from __future__ import annotations

@@ -14,14 +14,24 @@ from pyprod_audit.link.images import all_folders, image_files, project_of, shell
 from pyprod_audit.link.python_modules import ModuleFinder
 from pyprod_audit.link.servers import process
 from pyprod_audit.link.startup import Startup, trace, trace_commands
-from pyprod_audit.model import AppReference, Evidence, ImageFiles, Node, Process, Repository, Resource, Service, Unknown
+from pyprod_audit.model import (
+    AppReference,
+    Evidence,
+    ImageFiles,
+    Node,
+    Process,
+    Repository,
+    Resource,
+    Service,
+    Unknown,
+)
 from pyprod_audit.model.kubernetes import name_of, object_of
 
 # Images that everybody pulls: a container that names one is not built here unless a folder has exactly its name.
 _PUBLIC = {
     "nginx", "redis", "valkey", "postgres", "mysql", "mariadb", "mongo", "rabbitmq", "memcached", "busybox", "alpine",
-    "python", "traefik", "envoy", "haproxy", "kafka", "zookeeper", "elasticsearch", "prometheus", "grafana", "postgresql",
-    "vault", "consul", "minio", "curl", "kubectl", "debian", "ubuntu", "otel", "jaeger", "pause",
+    "python", "traefik", "envoy", "haproxy", "kafka", "zookeeper", "elasticsearch", "prometheus", "grafana",
+    "postgresql", "vault", "consul", "minio", "curl", "kubectl", "debian", "ubuntu", "otel", "jaeger", "pause",
 }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """What a container starts: the words after shells, init programs and wrappers are looked through.
 
-Whether SIGTERM reaches the server hangs on who is PID 1. A shell does not pass signals on. `sh -c 'a && b'` is replaced by its
-last command without `exec` by bash and busybox ash, never by dash (tried with dash 0.5.12, bash 5.2 and busybox 1.35); a
-script file is never replaced by any of them. PID 1 gets no default action for SIGTERM from the kernel (pid_namespaces(7)).
+Whether SIGTERM reaches the server hangs on who is PID 1. A shell does not pass signals on. `sh -c 'a && b'` is replaced
+by its last command without `exec` by bash and busybox ash, never by dash (tried with dash 0.5.12, bash 5.2 and busybox
+1.35); a script file is never replaced by any of them. PID 1 gets no default action for SIGTERM from the kernel
+(pid_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ Scripts = Callable[[str], Resource | None]
 def trace(words: Sequence[Node], env: Environment, shell: str, scripts: Scripts) -> Startup | None:
     """Follow `words` to the program that serves.
 
-    `shell` is the family of the image's /bin/sh: "dash", "bash", "busybox" or "" when it is not known; `scripts` gives the
-    shell script that a path in the container stands for. None when the words are not known.
+    `shell` is the family of the image's /bin/sh: "dash", "bash", "busybox" or "" when it is not known; `scripts` gives
+    the shell script that a path in the container stands for. None when the words are not known.
     """
     trail = _Trail([])
     current = tuple(words)

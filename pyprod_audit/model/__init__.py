@@ -8,6 +8,7 @@ from pyprod_audit.model.service import AppReference, Evidence, Fact, Process, Se
 from pyprod_audit.model.source import SourceFile, Span
 
 __all__ = [
-    "MISSING", "AppReference", "Copy", "Evidence", "Fact", "ImageFiles", "Missing", "Node", "Parsed", "Problem", "Process", "Repository",
+    "MISSING", "AppReference", "Copy", "Evidence", "Fact", "ImageFiles", "Missing", "Node", "Parsed", "Problem",
+    "Process", "Repository",
     "Resource", "Scalar", "Service", "SourceFile", "Span", "Unknown",
 ]  # fmt: skip

@@ -125,8 +125,19 @@ class Node:
 
     def get(self, path: str) -> Node | None:
         """The node at the dotted `path`, or None. Keys that contain dots: use `find`."""
-        found = self.find(tuple(path.split(".")))[0]
-        return found if isinstance(found, Node) else None
+        node = self
+        for part in path.split("."):
+            value = node.value
+            if isinstance(value, dict):
+                found = value.get(part)
+                if found is None:
+                    return None
+                node = found
+            elif isinstance(value, tuple) and part.isdigit() and int(part) < len(value):
+                node = value[int(part)]
+            else:
+                return node if isinstance(value, Unknown) else None
+        return node
 
     def text_at(self, path: str) -> str | None:
         """The string at the dotted `path`, or None."""

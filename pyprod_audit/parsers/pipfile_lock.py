@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
 from pyprod_audit.parsers.requirement_line import normal_name
+
+# A key that is written with escapes is not found: looking to the end each time would cost the square of the file.
+_WINDOW: Final = 1 << 16
 
 
 def parse_pipfile_lock(source: SourceFile) -> Parsed:
@@ -89,7 +92,7 @@ def _find_key(source: SourceFile, name: str, at: int) -> tuple[int, int]:
     """Start and end of the quoted key `name` at or after `at`; `at` itself when it is written with escapes."""
     quoted = f'"{name}"'
     while True:
-        start = source.text.find(quoted, at)
+        start = source.text.find(quoted, at, at + _WINDOW)
         if start < 0:
             return at, at
         behind = start + len(quoted)
@@ -99,7 +102,7 @@ def _find_key(source: SourceFile, name: str, at: int) -> tuple[int, int]:
 
 
 def _string(source: SourceFile, text: str, at: int, prefix: str = "") -> Node:
-    start = source.text.find(f'"{prefix}{text}"', at)
+    start = source.text.find(f'"{prefix}{text}"', at, at + _WINDOW)
     if start < 0:
         return Node(text, source, at, at)
     start += 1 + len(prefix)

@@ -155,7 +155,7 @@ class Apps:
             known = APP_CLASSES.get(dotted)
             if known:
                 return App(place, *known)
-            return self._wrapped(place, right, dotted) or self._made_elsewhere(place, written, dotted, name)
+            return self._wrapped(place, right, dotted, name) or self._made_elsewhere(place, written, dotted, name)
         if right.type == "attribute":
             known = APP_CLASSES.get(dotted)
             return App(place, *known) if known else None
@@ -166,10 +166,11 @@ class Apps:
             return App(place, "", "", origin=dotted)
         return None
 
-    def _wrapped(self, place: Tree, call: Tree, dotted: str) -> App | None:
+    def _wrapped(self, place: Tree, call: Tree, dotted: str, name: str) -> App | None:
         """`app = Middleware(app)`: the wrapper decides the interface, the wrapped application the framework."""
         function = self.scopes.function
-        if not self.found and not (function is not None and function.apps) and not dotted.endswith(_WRAPPER_ENDINGS):
+        known = self.found or (function is not None and function.apps)
+        if not known and not dotted.endswith(_WRAPPER_ENDINGS) and not (name and _APP_NAME.fullmatch(name)):
             return None
         arguments = call.child_by_field_name("arguments")
         for child in (arguments.named_children if arguments is not None else [])[:4]:

@@ -55,19 +55,19 @@ class Environment:
         self.reads: list[Node] = []
         self.schemes: dict[str, Node] = {}
 
-    def called(self, place: Tree, name: str) -> bool:
-        """A call: notes it and says True when it reads the environment."""
+    def called(self, place: Tree, name: str) -> None:
+        """A call: notes it when it reads the environment."""
         known = _FUNCTIONS.get(name)
         method = ""
         if known is None:
             owner, _, method = name.rpartition(".")
             if owner == "os.environ":
-                return False
+                return
             known = _FUNCTIONS.get(owner) if method in _METHODS else None
             if known is None and (method == "env" or owner.rpartition(".")[2] == "env") and name != "env":
                 known = ("env", 1, True) if method == "env" or method in _METHODS else None
         if known is None:
-            return False
+            return
         reader, position, raises = known
         args, kwargs = self.syntax.arguments(place)
         if method and method not in {"list", "dict", "tuple", "env"}:
@@ -81,18 +81,17 @@ class Environment:
             for key, scheme in kwargs.items():
                 if len(scheme.items) == 2:
                     self.schemes[key] = scheme.items[1]
-            return False
+            return
         if named is None or (named.is_unknown and reader == "env"):
-            return False
+            return
         if reader != "os" and not (named.text is not None and _VARIABLE.fullmatch(named.text.upper())):
-            return False
+            return
         if reader == "env" and not _VARIABLE.fullmatch(named.text or ""):
-            return False
+            return
         default = kwargs.get("default") or (args[position] if len(args) > position else None)
         if default is None and named.text in self.schemes:
             default = self.schemes[named.text]
         self._note(place, named, default, raises and default is None and not self._guarded(place), reader)
-        return True
 
     def subscripted(self, place: Tree) -> None:
         """`os.environ["X"]` that is read (not assigned or deleted)."""

@@ -36,6 +36,8 @@ _BLOCKS: Final = frozenset(
 )
 _PATTERNS: Final = frozenset({"pattern_list", "tuple_pattern", "list_pattern"})
 _BODIES_KEPT: Final = 50
+# Lower-case names only: upper-case ones in a parameter list are defaults, which refer to the constant.
+_PARAMETER: Final = re.compile(r"\b[a-z_][a-z0-9_]{0,60}\b")
 _CALLS_KEPT: Final = 5000
 
 
@@ -76,7 +78,7 @@ class Walk:
         if query is _QUERY and b"environ" in data:
             query = _QUERY_OF_SUBSCRIPTS
         captures = tree_sitter.QueryCursor(query).captures(self.syntax.root)
-        for place in sorted(captures.get("import", ()), key=_start):
+        for place in sorted(captures.get("import", ()), key=lambda p: p.start_byte):
             self._imported(place)
         self._roots = {dotted.partition(".")[0] for dotted in self.syntax.imports.values()}
         handlers = {
@@ -169,6 +171,10 @@ class Walk:
         if scope.decorators:
             self.routes.decorated(scope)
         self.apps.annotated(scope)
+        parameters = place.child_by_field_name("parameters")
+        if parameters is not None and self.syntax.constants:
+            for name in _PARAMETER.findall(self.syntax.text(parameters)):
+                self.syntax.constants.pop(name, None)
 
     def _class(self, place: Tree) -> None:
         scopes = self.scopes
@@ -238,6 +244,8 @@ class Walk:
         syntax = self.syntax
         if left.type in {"identifier", "attribute"}:
             name = syntax.text(left)
+            if not module_level:
+                syntax.constants.pop(name, None)  # a local variable of this name hides the constant
             if left.type == "identifier" and module_level:
                 self._define(name, left)
                 if name == "urlpatterns":
@@ -386,7 +394,3 @@ class Walk:
                 fields: dict[str, object] = {"bases": list(scope.bases), "assignments": assignments}
                 result[name] = self.syntax.node(fields, scope.place.child_by_field_name("name") or scope.place)
         return result
-
-
-def _start(place: Tree) -> int:
-    return place.start_byte

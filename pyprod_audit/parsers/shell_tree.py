@@ -40,6 +40,8 @@ class Context(NamedTuple):
     background: bool = False
     redirects: tuple[Range, ...] = ()
     more_words: tuple[Range, ...] = ()
+    in_pipeline: bool = False
+    """The statement is itself a member of `pipeline`: of a list (tree-sitter nests `a | b && c` so), only its start."""
 
 
 def _ids(*kinds: str) -> frozenset[int]:
@@ -80,6 +82,12 @@ _BACKGROUND = _ids("&")
 _THEN = _ids("then")
 _OPERATORS = {i: _LANGUAGE.node_kind_for_id(i) or "" for i in _ids("&&", "||")}
 
+_SHORT: Final = 4_096
+"""Scripts of fewer bytes are parsed without a limit."""
+
+_PATIENCE: Final = 2
+"""How often per byte tree-sitter may report progress; long scripts that are in order need a fraction of one."""
+
 _Task: TypeAlias = tuple[tree_sitter.Node, Context]
 
 
@@ -89,12 +97,33 @@ def commands(text: str) -> tuple[list[RawCommand], list[Range], int | None]:
     Offsets are code points: characters outside ASCII are parsed as if they were letters. Iterative, so that
     depth cannot exhaust the stack.
     """
-    root = _PARSER.parse(_OPAQUE.sub("x", text).encode("ascii")).root_node
+    tree = _tree(_OPAQUE.sub("x", text).encode("ascii"))
+    if tree is None:
+        return [], [], 0
+    root = tree.root_node
     walk = _Walk(text)
     walk.run(root)
     if root.has_error:
         walk.found.sort(key=lambda command: command.start)
     return walk.found, walk.functions, _first_error(root) if root.has_error else None
+
+
+def _tree(script: bytes) -> tree_sitter.Tree | None:
+    """The tree of the script; None when recovery from errors in a long one would take quadratic time."""
+    if len(script) < _SHORT:
+        return _PARSER.parse(script)
+    patience = len(script) * _PATIENCE
+
+    def give_up(_offset: int, _error: bool) -> bool:
+        nonlocal patience
+        patience -= 1
+        return patience <= 0
+
+    try:
+        return _PARSER.parse(lambda at, _point: script[at : at + 65_536], progress_callback=give_up)
+    except ValueError:
+        _PARSER.reset()
+        return None
 
 
 def _first_error(root: tree_sitter.Node) -> int:
@@ -147,6 +176,9 @@ class _Walk:
                     if kind in _DECLARATION:
                         words.append(place)
                 elif child_kind in _WORD or not child.is_named:
+                    if not words and assignments and self._line_between(assignments[-1][1], place[0]):
+                        self._assigned(assignments, context)
+                        assignments, context = [], context._replace(operator=";")
                     words.append(place)
                 elif child_kind in _FILE_REDIRECT or child_kind in _HERE_STRING:
                     swallowed = _redirect(child, redirects)
@@ -155,7 +187,17 @@ class _Walk:
                     self._stack.append((child, context))
         words.extend(context.more_words)
         redirects.extend(context.redirects)
-        self.found.append(RawCommand(node.start_byte, node.end_byte, words, assignments, redirects, context))
+        start = node.start_byte if assignments or not words else min(words[0][0], node.end_byte)
+        self.found.append(RawCommand(start, node.end_byte, words, assignments, redirects, context))
+
+    def _line_between(self, start: int, end: int) -> bool:
+        gap = self.text[start:end]
+        return "\n" in gap.replace("\\\n", "")
+
+    def _assigned(self, assignments: list[Range], context: Context) -> None:
+        """Assignments that tree-sitter takes for the start of the command on the next line."""
+        alone = context._replace(last=False, background=False, redirects=(), more_words=())
+        self.found.append(RawCommand(assignments[0][0], assignments[-1][1], [], assignments, [], alone))
 
     # -- statements ----------------------------------------------------------------------------------------
 
@@ -184,6 +226,8 @@ class _Walk:
 
     def _statements(self, children: Sequence[tree_sitter.Node], context: Context) -> None:
         """Push `children` that are statements, the first as `context` says, the others after a `;`."""
+        if context.in_pipeline:
+            context = context._replace(in_pipeline=False)
         tasks: list[_Task] = []
         inner = context._replace(last=False) if context.last else context
         after = inner if inner.operator == ";" else inner._replace(operator=";")
@@ -212,6 +256,8 @@ class _Walk:
                 operator = _OPERATORS[kind]
             elif kind in _STATEMENT:
                 tasks.append((child, inner._replace(operator=operator)))
+                if inner.in_pipeline:
+                    inner = inner._replace(pipeline=None, in_pipeline=False)
         self._push_with_end(tasks, context)
 
     def _pipeline(self, node: tree_sitter.Node, context: Context) -> None:
@@ -219,7 +265,7 @@ class _Walk:
         if number is None:
             self._pipelines += 1
             number = self._pipelines
-        first = context._replace(last=False, pipeline=number, redirects=(), more_words=())
+        first = context._replace(last=False, pipeline=number, redirects=(), more_words=(), in_pipeline=True)
         after = first._replace(operator="|")
         tasks: list[_Task] = []
         for child in node.children:
@@ -250,6 +296,12 @@ class _Walk:
                 _heredoc(child, redirects, swallowed, following)
             elif kind in _STATEMENT:
                 body = child
+        if swallowed and redirects and "|" in self.text[redirects[-1][1] : swallowed[0][0]]:
+            self._pipelines += 1
+            context = context._replace(pipeline=context.pipeline or self._pipelines)
+            rest = context._replace(operator="|", redirects=(), more_words=())
+            self.found.append(RawCommand(swallowed[0][0], swallowed[-1][1], swallowed, [], [], rest))
+            context, swallowed = context._replace(last=False), []
         if body is None:
             place = (node.start_byte, node.end_byte)
             self.found.append(RawCommand(*place, swallowed, [], [*redirects, *context.redirects], context))
