@@ -130,7 +130,10 @@ class Config:
 
 
 def find(root: Path) -> Path | None:
-    """The nearest configuration file from `root` up to the folder with `.git` (without git: in `root` only)."""
+    """The nearest configuration file from `root` up to the folder with `.git` (without git: in `root` only).
+
+    Raises ConfigError when it is a link out of that folder.
+    """
     from pyprod_audit.discover.walk import git_root_of
 
     here = Path(os.path.realpath(root))
@@ -138,7 +141,12 @@ def find(root: Path) -> Path | None:
     for folder in (here, *here.parents):
         for name in NAMES:
             candidate = folder / name
-            if candidate.is_file() and (name != "pyproject.toml" or _has_table(candidate)):
+            if not candidate.is_file():
+                continue
+            if not Path(os.path.realpath(candidate)).is_relative_to(top):
+                if name != "pyproject.toml":
+                    raise ConfigError("a link that leads out of the repository", shown(candidate))
+            elif name != "pyproject.toml" or _has_table(candidate):
                 return candidate
         if folder == top:
             return None

@@ -56,6 +56,8 @@ def test_by_name(path: str, kind: str | None) -> None:
         ("bin/start", "#!/usr/bin/env bash\nexec gunicorn app:app\n", "shell"),
         ("bin/start", "#!/bin/sh -e\n", "shell"),
         ("bin/manage", "#!/usr/bin/env python3.12\n", "python"),
+        ("services/web/run", "#!/command/with-contenv /usr/bin/bash\n", "shell"),
+        ("bin/fish", "#!/usr/bin/fish\n", None),
         ("bin/node", "#!/usr/bin/env node\n", None),
         ("words", "just words\n", None),
         ("Dockerfile", "anything", "dockerfile"),

@@ -18,7 +18,8 @@ from pyprod_audit.config import Config, ConfigError, RuleSettings, StatedService
 from pyprod_audit.config_keys import KEYS, RULE_KEYS, SERVICE_KEYS
 from pyprod_audit.findings import Confidence, Profile, Severity
 from pyprod_audit.options import ScanOptions
-from pyprod_audit.process.selection import select_rules
+from pyprod_audit.process.selection import ignored_rules, select_rules
+from pyprod_audit.process.suppression_rules import with_suppression_rules
 from pyprod_audit.toml_places import KeyLines
 
 SCHEMA = json.loads((Path(pyprod_audit.__file__).parent / "data/config_schema.json").read_text(encoding="utf-8"))
@@ -151,6 +152,13 @@ class TestFinding:
         outside = put(repository.parent / "ci", 'exclude = ["x/"]\n')
         config = load(repository, outside)
         assert (config.exclude, config.prefix) == (("x/",), "")
+
+    def test_link_out_of_the_repository(self, repository: Path) -> None:
+        (repository / "pyproject.toml").symlink_to(put(repository.parent, "[tool.pyprod-audit]\n", "other.toml"))
+        assert find(repository) is None
+        (repository / "pyprod-audit.toml").symlink_to("../pyprod-audit.toml")
+        with pytest.raises(ConfigError, match="a link that leads out of the repository"):
+            find(repository)
 
     def test_named_file_that_is_missing(self, repository: Path) -> None:
         with pytest.raises(ConfigError, match="cannot be read: No such file"):
@@ -382,6 +390,11 @@ class TestSelection:
     def test_rules(self, select: tuple[str, ...], ignore: tuple[str, ...], profile: Profile, chosen: list[str]) -> None:
         rules = select_rules(CATALOGUE, select=select, ignore=ignore, profile=profile)
         assert [rule.id for rule in rules] == chosen
+
+    def test_rules_about_suppressions_are_nothing_to_run(self) -> None:
+        full = with_suppression_rules(CATALOGUE)
+        assert not any(rule.id.startswith("SUP") for rule in select_rules(full, select=("all", "SUP-001")))
+        assert ignored_rules(full, ("suppression-unused", "K8S")) == {"SUP-001", "K8S-001", "K8S-002"}
 
     def test_options_are_stronger_than_the_configuration(self) -> None:
         config = Config(select=("K8S",), ignore=("ZDT-004", "K8S-002"), profile=Profile.STRICT)

@@ -135,6 +135,13 @@ class TestGit:
         assert "Dockerfile" in discover(repository).paths
         assert not evidence.exists()
 
+    def test_work_tree_elsewhere_does_not_lead_outside(self, repository: Path) -> None:
+        put(repository.parent, "outside/secret.py")
+        git(repository, "config", "core.worktree", str(repository.parent))
+        found = discover(repository)
+        assert "Dockerfile" in found.paths
+        assert not any("secret" in path or ".." in path for path in found.paths)
+
     def test_variables_of_a_hook_do_not_mislead(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GIT_DIR", "/nonexistent")
         monkeypatch.setenv("GIT_INDEX_FILE", "/nonexistent/index")

@@ -67,7 +67,8 @@ COPY --from=builder --chown=app:app /install /usr/local
 COPY . .
 USER app:app
 EXPOSE 8000 9000/udp 7000-7005
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD curl -fsS http://localhost:8000/healthz || exit 1
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \\
+  CMD curl -fsS http://localhost:8000/healthz || exit 1
 STOPSIGNAL SIGQUIT
 ENTRYPOINT ["tini", "--"]
 CMD exec gunicorn shop.wsgi:application --bind 0.0.0.0:$PORT
@@ -227,7 +228,7 @@ def test_env_forms() -> None:
 
 
 def test_comments_and_blank_lines_inside_continuations() -> None:
-    text = "FROM x\nRUN apt-get update \\\n# a comment\n\n  # another\n && apt-get install -y \\   \n    curl \\\n    git\nUSER app\n"
+    text = "FROM x\nRUN apt-get update \\\n# a comment\n\n  # another\n && apt-get install -y \\   \n    curl \\\n    git\nUSER app\n"  # noqa: E501
     assert words(runs(text)[0]) == [["apt-get", "update"], ["apt-get", "install", "-y", "curl", "git"]]
     git = runs(text)[0].items_at("commands")[1].items_at("words")[-1]
     assert (git.span.line, git.span.text) == (8, "git")
@@ -361,7 +362,7 @@ def test_run_exec_form_looks_into_the_shell() -> None:
 
 
 def test_other_shells_are_not_read_as_posix() -> None:
-    text = 'FROM x\nSHELL ["powershell", "-Command"]\nRUN Write-Host "a"\nSHELL ["/bin/bash", "-o", "pipefail", "-c"]\nRUN a | b\n'
+    text = 'FROM x\nSHELL ["powershell", "-Command"]\nRUN Write-Host "a"\nSHELL ["/bin/bash", "-o", "pipefail", "-c"]\nRUN a | b\n'  # noqa: E501
     first, second = runs(text)
     assert words(first) == []
     assert words(second) == [["a"], ["b"]]
@@ -497,7 +498,7 @@ def test_hostile_input(text: str) -> None:
 # -- against dockerfile-parse, where that is right -----------------------------------------------------------
 
 ORDINARY = [
-    'FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\nRUN pip install \\\n  -r requirements.txt\nCMD ["python", "-m", "web"]\n',
+    'FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\nRUN pip install \\\n  -r requirements.txt\nCMD ["python", "-m", "web"]\n',  # noqa: E501
     "FROM debian:12 AS build\nRUN make\nFROM debian:12\nCOPY --from=build /x /y\nENV A=1 B=2\nENTRYPOINT /y\n",
     "ARG TAG=22\nFROM node:$TAG\nENV NODE_ENV=production PORT=3000\nEXPOSE 3000\nUSER node\n# done\n",
 ]
@@ -527,11 +528,47 @@ def nodes(parsed: Parsed) -> Iterator[Node]:
 
 PIECES = st.sampled_from(
     [
-        *(line + "\n" for line in TYPICAL.splitlines()), "RUN <<EOF\n", "EOF\n", "# escape=`\n", "\\\n", "\r\n", "{{ x }}",
-        "{% if %}", "${A:-", "}", '"', "'", "$", "`", " ", "\t", "[", "]", "FROM ", "ONBUILD ", "HEALTHCHECK ", "ENV ", "é", "<<",
-        "\x00", "\ud800", "&&", "|", ";", "--", "=", ":", "/", "CMD ", "SHELL ", "LABEL ", "EXPOSE 1-", "%%A%%", "\u2028",
+        *(line + "\n" for line in TYPICAL.splitlines()),
+        "RUN <<EOF\n",
+        "EOF\n",
+        "# escape=`\n",
+        "\\\n",
+        "\r\n",
+        "{{ x }}",
+        "{% if %}",
+        "${A:-",
+        "}",
+        '"',
+        "'",
+        "$",
+        "`",
+        " ",
+        "\t",
+        "[",
+        "]",
+        "FROM ",
+        "ONBUILD ",
+        "HEALTHCHECK ",
+        "ENV ",
+        "é",
+        "<<",
+        "\x00",
+        "\ud800",
+        "&&",
+        "|",
+        ";",
+        "--",
+        "=",
+        ":",
+        "/",
+        "CMD ",
+        "SHELL ",
+        "LABEL ",
+        "EXPOSE 1-",
+        "%%A%%",
+        "\u2028",
     ]
-)  # fmt: skip
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -127,6 +127,11 @@ class TestComments:
         assert judge(text, ran={"K8S-006"}) == (False, [])
         assert judge(text, ran={"K8S-006", "ZDT-004"}) == (False, ["SUP-001"])
 
+    def test_rules_about_suppressions_can_be_silent(self) -> None:
+        text = "TARGET # pyprod-audit: ignore[ZDT-004]\nx # pyprod-audit: ignore\n"
+        assert judge(text) == (False, ["SUP-001", "SUP-003"])
+        assert judge(text, silent={"SUP-001"}) == (False, ["SUP-003"])
+
     def test_files_read_in_part_have_no_unused_ones(self) -> None:
         assert judge("x # pyprod-audit: ignore[ZDT-004]\nTARGET\n", partial={"a.yaml"}) == (False, [])
 

@@ -248,7 +248,10 @@ def _check_rules(config: Config, select: tuple[str, ...], ignore: tuple[str, ...
 def _run(path: str, config: Config, options: ScanOptions, *, quiet: bool) -> Report:
     from pyprod_audit.pipeline import scan as run
 
-    if quiet or not sys.stderr.isatty():
-        return run(path, config=config, options=options)
-    with Progress() as progress:
-        return run(path, config=config, options=replace(options, progress=progress))
+    try:
+        if quiet or not sys.stderr.isatty():
+            return run(path, config=config, options=options)
+        with Progress() as progress:
+            return run(path, config=config, options=replace(options, progress=progress))
+    except (ConfigError, RuleError) as error:
+        raise click.ClickException(str(error)) from error

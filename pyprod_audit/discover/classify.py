@@ -91,8 +91,7 @@ _NGINX_TEMPLATES = (".conf.template", ".conf.tmpl", ".conf.tpl", ".nginx.templat
 _NGINX_FOLDERS = frozenset({"nginx", "sites-available", "sites-enabled", "conf.d", "snippets"})
 _REQUIREMENTS = re.compile(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
 _SCRIPT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,60}")
-_SHELL_LINE = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?)?(?:\S*/)?(?:ba|da|a|z|k)?sh\b")
-_PYTHON_LINE = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?)?(?:\S*/)?python[0-9.]*\b")
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
 
 def classify(path: str) -> str | None:
@@ -158,12 +157,13 @@ def classify_content(path: str, text: str) -> str | None:
 
 
 def _script_kind(text: str) -> str | None:
+    """The kind that a `#!` line tells; programs may stand in front of the interpreter (`env -S`, `with-contenv`)."""
     if not text.startswith("#!"):
         return None
-    first = text[:200].partition("\n")[0]
-    if _SHELL_LINE.match(first):
+    programs = [word.rpartition("/")[2] for word in text[2:200].partition("\n")[0].split()]
+    if not _SHELLS.isdisjoint(programs):
         return "shell"
-    return "python" if _PYTHON_LINE.match(first) else None
+    return "python" if any(program.rstrip("0123456789.") == "python" for program in programs) else None
 
 
 def helm_kinds(paths: Iterable[str]) -> dict[str, str]:

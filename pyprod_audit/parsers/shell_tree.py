@@ -82,11 +82,9 @@ _BACKGROUND = _ids("&")
 _THEN = _ids("then")
 _OPERATORS = {i: _LANGUAGE.node_kind_for_id(i) or "" for i in _ids("&&", "||")}
 
-_SHORT: Final = 4_096
-"""Scripts of fewer bytes are parsed without a limit."""
-
-_PATIENCE: Final = 2
-"""How often per byte tree-sitter may report progress; long scripts that are in order need a fraction of one."""
+_MAX_PIPES: Final = 3_000
+_MAX_ARRAYS: Final = 1_500
+"""tree-sitter recovers from an error in quadratic time behind more of these; no script written by people has them."""
 
 _Task: TypeAlias = tuple[tree_sitter.Node, Context]
 
@@ -97,33 +95,14 @@ def commands(text: str) -> tuple[list[RawCommand], list[Range], int | None]:
     Offsets are code points: characters outside ASCII are parsed as if they were letters. Iterative, so that
     depth cannot exhaust the stack.
     """
-    tree = _tree(_OPAQUE.sub("x", text).encode("ascii"))
-    if tree is None:
+    if text.count("|") > _MAX_PIPES or text.count("=(") > _MAX_ARRAYS:
         return [], [], 0
-    root = tree.root_node
+    root = _PARSER.parse(_OPAQUE.sub("x", text).encode("ascii")).root_node
     walk = _Walk(text)
     walk.run(root)
     if root.has_error:
         walk.found.sort(key=lambda command: command.start)
     return walk.found, walk.functions, _first_error(root) if root.has_error else None
-
-
-def _tree(script: bytes) -> tree_sitter.Tree | None:
-    """The tree of the script; None when recovery from errors in a long one would take quadratic time."""
-    if len(script) < _SHORT:
-        return _PARSER.parse(script)
-    patience = len(script) * _PATIENCE
-
-    def give_up(_offset: int, _error: bool) -> bool:
-        nonlocal patience
-        patience -= 1
-        return patience <= 0
-
-    try:
-        return _PARSER.parse(lambda at, _point: script[at : at + 65_536], progress_callback=give_up)
-    except ValueError:
-        _PARSER.reset()
-        return None
 
 
 def _first_error(root: tree_sitter.Node) -> int:

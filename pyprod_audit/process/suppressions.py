@@ -92,6 +92,7 @@ def apply(
     ran: Collection[str] | None = None,
     undecided: Iterable[Undecided] = (),
     partial: Collection[str] = (),
+    silent: Collection[str] = (),
 ) -> list[Finding]:
     """Mark the findings that are suppressed, and add findings about suppressions.
 
@@ -103,6 +104,7 @@ def apply(
         ran: ids of the rules that ran; a suppression is unused only if all its rules ran. None: all did.
         undecided: what could not be judged; a suppression of it is not unused.
         partial: paths of files that were not read completely, in which nothing is called unused.
+        silent: ids of rules about suppressions that are not reported.
     """
     valid = [mark for mark in suppressions.marks if mark.until is None or mark.until >= as_of]
     by_path: dict[str, list[Mark]] = {}
@@ -113,16 +115,16 @@ def apply(
     for open_question in undecided:
         if open_question.span is not None:
             _first(by_path, open_question.rule_id, (open_question.span,), used)
-    result += suppressions.complaints
+    about = list(suppressions.complaints)
     for mark in suppressions.marks:
         named = ", ".join(mark.written)
         if mark.until is not None and mark.until < as_of:
-            result.append(complaint(EXPIRED, mark.span, f"the suppression of {named} ended on {mark.until}"))
+            about.append(complaint(EXPIRED, mark.span, f"the suppression of {named} ended on {mark.until}"))
         elif id(mark) not in used and mark.path not in partial and (ran is None or mark.rules.issubset(ran)):
-            result.append(complaint(UNUSED, mark.span, f"nothing is suppressed here: {named} finds nothing"))
+            about.append(complaint(UNUSED, mark.span, f"nothing is suppressed here: {named} finds nothing"))
         if require_reason and not mark.reason:
-            result.append(complaint(REASON, mark.span, f"the suppression of {named} gives no reason"))
-    return result
+            about.append(complaint(REASON, mark.span, f"the suppression of {named} gives no reason"))
+    return result + [finding for finding in about if finding.rule_id not in silent]
 
 
 def _judged(finding: Finding, by_path: Mapping[str, list[Mark]], used: set[int]) -> Finding:
