@@ -146,7 +146,11 @@ class SectionResult:
 
 @dataclass(frozen=True, slots=True)
 class FileCounts:
-    """Every file is one of parsed, partial, failed, skipped or ignored; `skipped` counts by reason."""
+    """Every file seen is parsed, partly parsed, failed, skipped or of no kind that is read (`other`).
+
+    `skipped` counts by reason; `deliberate` are those of its reasons that leave nothing of the deployment out (files
+    that are not deployed, links to files that are read anyway).
+    """
 
     seen: int = 0
     parsed: int = 0
@@ -154,6 +158,7 @@ class FileCounts:
     failed: int = 0
     other: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
+    deliberate: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,8 @@ class Report:
 
     `findings` are in the order in which they are shown (worst first) and include suppressed ones; `counts` is by
     rule id; `timings` in seconds by stage; `root` is how the scanned tree was named; `prefix` leads from the
-    repository's root to the scanned folder ("" or "services/web"); `rules` is the number of rules run.
+    repository's root to the scanned folder ("" or "services/web"); `rules` is the number of rules run; `notes` are what
+    the user may want to know about how the scan came about.
     """
 
     findings: Sequence[Finding]
@@ -177,6 +183,7 @@ class Report:
     root: str = "."
     prefix: str = ""
     version: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def active(self) -> list[Finding]:
@@ -193,6 +200,7 @@ class Report:
             return 2
         if fail_on is not None and any(f.severity >= fail_on for f in self.active):
             return 1
-        if strict and (self.problems or self.files.parsed == 0 or self.files.skipped):
+        left_out = set(self.files.skipped) - self.files.deliberate
+        if strict and (self.problems or self.files.parsed == 0 or left_out):
             return 3
         return 0

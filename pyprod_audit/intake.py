@@ -33,6 +33,9 @@ _ROLE_REASONS = {
 }
 
 
+_DELIBERATE = frozenset({*_ROLE_REASONS.values(), "link", "link to a folder", "deleted"})
+
+
 @dataclass(slots=True)
 class Intake:
     """What was read. `paths` are all paths seen; `partial` those of which a part was given up."""
@@ -85,6 +88,7 @@ def from_folder(
         failed=tally["failed"],
         other=len(found.paths) - tally["parsed"] - tally["partial"] - tally["failed"] - _late(skipped, found),
         skipped=dict(skipped),
+        deliberate=_DELIBERATE,
     )
     return intake
 

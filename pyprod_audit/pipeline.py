@@ -21,7 +21,8 @@ from pyprod_audit.model import Problem, Repository, SourceFile
 from pyprod_audit.options import ScanOptions
 from pyprod_audit.process.order import in_order
 from pyprod_audit.process.overrides import ignore_paths, with_severities
-from pyprod_audit.process.selection import select_rules
+from pyprod_audit.process.selection import ignored_rules, select_rules
+from pyprod_audit.process.suppression_rules import with_suppression_rules
 from pyprod_audit.process.suppressions import apply, collect
 from pyprod_audit.version import __version__
 
@@ -105,7 +106,7 @@ def _intake(root: Path, config: Config | None, options: ScanOptions) -> Intake:
 
 def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOptions, root: str) -> Report:
     with clock.stage("rules"):
-        catalogue = load()
+        catalogue = with_suppression_rules(load())
         if config is not None:
             if config.rules_folder is not None:
                 catalogue = catalogue.extended(read_folder(config.rules_folder))
@@ -126,7 +127,7 @@ def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOp
         as_of = options.as_of or datetime.now(tz=UTC).date()
         checked = engine.check(rules, repository, as_of=as_of, params=params, progress=options.progress)
     with clock.stage("process"):
-        findings = _processed(checked, catalogue, rules, repository, intake, config, as_of)
+        findings = _processed(checked, catalogue, rules, repository, intake, config, as_of, options.ignore)
     return Report(
         findings=findings,
         problems=(*intake.problems, *problems, *checked.problems),
@@ -140,6 +141,7 @@ def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOp
         root=root,
         prefix=intake.prefix,
         version=__version__,
+        notes=intake.notes,
     )
 
 
@@ -151,25 +153,25 @@ def _processed(
     intake: Intake,
     config: Config | None,
     as_of: date,
+    ignore: Sequence[str],
 ) -> list[Finding]:
-    findings: list[Finding] = checked.findings
 
     def match(selector: str) -> set[str]:
         return {rule.id for rule in catalogue.match(selector)}
 
-    if config is not None:
-        findings = with_severities(findings, config.severities(catalogue))
-        findings = ignore_paths(findings, config.per_path_ignores, match, config.prefix)
-    suppressions = collect(intake.files, match, repository.of_technology("k8s"))
     findings = apply(
-        findings,
-        suppressions,
+        checked.findings,
+        collect(intake.files, match, repository.of_technology("k8s")),
         as_of=as_of,
         require_reason=config is not None and config.require_reason,
         ran={rule.id for rule in rules},
         undecided=checked.undecided,
         partial=intake.partial,
+        silent=ignored_rules(catalogue, ignore),
     )
+    if config is not None:
+        findings = with_severities(findings, config.severities(catalogue))
+        findings = ignore_paths(findings, config.per_path_ignores, match, config.prefix)
     return in_order(findings)
 
 

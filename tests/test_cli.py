@@ -398,3 +398,16 @@ def test_help_lists_the_commands() -> None:
     result = run("--help")
     for name in ("scan", "explain", "rules"):
         assert f"\n  {name} " in result.stdout
+
+
+def test_rules_about_suppressions_follow_the_configuration(root: Path) -> None:
+    put(root, "Dockerfile", f"# pyprod-audit: ignore[NOPE-001]\n{BAD}")
+    base = 'rules-folder = "audit"\nselect = ["OWN-001"]\n'
+    assert found(run("scan", "-f", "json")) == ["OWN-001", "SUP-002"]
+    assert found(run("scan", "-f", "json", "--ignore", "SUP-002")) == ["OWN-001"]
+    put(root, "pyprod-audit.toml", f'{base}ignore = ["suppression-unknown-rule"]\n')
+    assert found(run("scan", "-f", "json")) == ["OWN-001"]
+    put(root, "pyprod-audit.toml", f'{base}[per-path-ignores]\n"Dockerfile" = ["SUP-002", "OWN-001"]\n')
+    assert run("scan").exit_code == 0
+    put(root, "pyprod-audit.toml", f'{base}[rules.SUP-002]\nseverity = "critical"\n')
+    assert found(run("scan", "-f", "json")) == ["SUP-002", "OWN-001"]

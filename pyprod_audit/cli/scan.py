@@ -27,6 +27,7 @@ from pyprod_audit.findings import Profile, Report, Severity
 from pyprod_audit.model import SourceFile
 from pyprod_audit.options import ScanOptions
 from pyprod_audit.outputs import FORMATS, RenderOptions, render
+from pyprod_audit.outputs.escape import terminal
 
 _STDIN = "-"
 _DEFAULT_WIDTH = 100
@@ -142,6 +143,9 @@ def scan(
         ),
         quiet=quiet,
     )
+    if not quiet:
+        for note in report.notes:
+            click.echo(f"note: {terminal(note)}", err=True)
     for name, file in targets:
         to_stdout = file == _STDIN
         options = RenderOptions(

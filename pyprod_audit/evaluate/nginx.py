@@ -318,7 +318,7 @@ def _handed_down(outer: _Scope) -> tuple[Node, ...]:
 
 def _sequence(nodes: tuple[Node, ...], place: Node) -> Node:
     """A sequence at the place of its first member, else of the directive's name."""
-    if nodes and nodes[0].source is place.source:
+    if nodes and nodes[0].source is place.source is nodes[-1].source:
         return Node(nodes, place.source, nodes[0].start, max(nodes[0].start, nodes[-1].end))
     return Node(nodes, place.source, place.start, place.key_end if place.key_end >= 0 else place.end)
 
