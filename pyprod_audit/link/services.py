@@ -62,15 +62,16 @@ class Image:
     stage: Resource
     files: ImageFiles
     project: str | None
+    project_name: str = ""
 
     @property
     def names(self) -> set[str]:
-        """What the image may be called: its folder, its context, the Dockerfile's suffix or prefix."""
+        """What the image may be called: its folder, context or project, the Dockerfile's suffix or prefix."""
         path = self.stage.path
         file = posixpath.basename(path)
         folders = [posixpath.basename(posixpath.dirname(path)), posixpath.basename(self.files.context)]
         marks = re.split(r"[.]", re.sub(r"(?i)dockerfile|containerfile", "", file))
-        return {normal(name) for name in (*folders, *marks) if name}
+        return {normal(name) for name in (*folders, *marks, self.project_name) if name}
 
 
 def normal(name: str) -> str:
@@ -93,7 +94,18 @@ def _images(repository: Repository) -> Iterator[Image]:
         stages = repository.children(file, "docker.stage")
         if stages:
             files = image_files(stages[-1], stages, repository.paths, folders)
-            yield Image(stages[-1], files, project_of(files, file.path))
+            project = project_of(files, file.path)
+            yield Image(stages[-1], files, project, _project_name(project, repository))
+
+
+def _project_name(project: str | None, repository: Repository) -> str:
+    """The name that the project's manifest declares."""
+    for manifest in repository.of_kind("py.manifest"):
+        if posixpath.dirname(manifest.path) == project:
+            name = manifest.node.text_at("name")
+            if name:
+                return name
+    return ""
 
 
 def _deployed(
@@ -107,9 +119,9 @@ def _deployed(
         if pod is None:
             continue
         image, evidence = joins[id(container)]
-        if image is None and lone is not None and container is lone:
-            image = images[0]
-            evidence = Evidence("the only image built here and the only workload that runs no public image",
+        if image is None and lone is not None and container is lone[0]:
+            image = lone[1]
+            evidence = Evidence("the only image left that is built here and the only workload left that runs no public image",
                                 container.node.anchor)  # fmt: skip
         if image is not None:
             used.add(id(image.stage))
@@ -165,13 +177,14 @@ def _image_text(node: Node | None) -> str:
 
 def _only_pair(
     containers: Sequence[Resource], images: Sequence[Image], joins: Mapping[int, tuple[Image | None, Evidence | None]]
-) -> Resource | None:
-    """The one container that can only run the one image, when that is how it is."""
-    if len(images) != 1 or any(image is not None for image, _ in joins.values()):
+) -> tuple[Resource, Image] | None:
+    """The one container left that runs no public image and the one image left, when that is how it is."""
+    joined = {id(image.stage) for image, _ in joins.values() if image is not None}
+    left = [image for image in images if id(image.stage) not in joined and image.project is not None]
+    own = [container for container in containers if joins[id(container)][0] is None and not _is_public(container)]
+    if len(left) != 1 or len(own) != 1 or not _image_text(own[0].node.get("image")):
         return None
-    own = [container for container in containers if not _is_public(container)]
-    names = {_image_text(container.node.get("image")) for container in own}
-    return own[0] if len(own) == 1 and len(names) == 1 and "" not in names else None
+    return own[0], left[0]
 
 
 def _is_public(container: Resource) -> bool:

@@ -242,6 +242,8 @@ def _serving(commands: Sequence[Node]) -> Node | None:
 
 def _serves(command: Node) -> bool:
     words = command.items_at("words")
+    if not words:
+        return False
     first = words[0]
     if isinstance(first.value, Unknown) and first.value.expression.strip('"') in ("$@", "${@}", "$*"):
         return True
