@@ -20,11 +20,11 @@ TARGET = Path(__file__).parent.parent / "pyprod_audit" / "data" / "kubernetes_fi
 SOURCE = "OpenAPI definitions of the Kubernetes API (Apache-2.0), by way of kubernetes-validate"
 API = "io.k8s.api."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+MORE_OF_CORE = "ReplicationController ResourceQuota Secret Service ServiceAccount"
 OBJECTS = {
     "v1": (
         "core.v1",
-        "ConfigMap LimitRange Namespace PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController"
-        + " ResourceQuota Secret Service ServiceAccount",
+        f"ConfigMap LimitRange Namespace PersistentVolume PersistentVolumeClaim Pod PodTemplate {MORE_OF_CORE}",
     ),
     "apps/v1": ("apps.v1", "DaemonSet Deployment ReplicaSet StatefulSet"),
     "batch/v1": ("batch.v1", "CronJob Job"),

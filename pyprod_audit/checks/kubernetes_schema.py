@@ -84,7 +84,8 @@ def _same_object_again(resource: Resource, first: Resource) -> Hit:
     name = resource.node.get("metadata.name")
     return Hit(
         name.span if name is not None else resource.node.anchor,
-        message="{address} is in this file twice with different contents: the later one replaces the earlier",
+        values={"owner": resource.address},
+        message="{owner} is in this file twice with different contents: the later one replaces the earlier",
         related=((first.node.anchor, "the earlier one"),),
         address=f"{resource.address}/twice",
     )
@@ -96,7 +97,8 @@ def _compare(resource: Resource, root: str, table: KnownFields) -> Iterator[Hit 
     if complete and not _has_name(resource.node):
         yield Hit(
             resource.node.anchor,
-            message="{address} has no metadata.name (nor generateName): the API server refuses it",
+            {"owner": resource.address},
+            message="{owner} has no metadata.name (nor generateName): the API server refuses it",
             address=f"{resource.address}/metadata.name",
         )
     pending: list[tuple[Node, str, tuple[str, ...], tuple[str, ...]]] = [(resource.node, root, (), (root,))]
@@ -110,8 +112,8 @@ def _compare(resource: Resource, root: str, table: KnownFields) -> Iterator[Hit 
         if wrong:
             yield Hit(
                 node.anchor,
-                {"where": _dotted(path), "wrong": wrong},
-                message="{address}: {where} {wrong}",
+                {"owner": resource.address, "where": _dotted(path), "wrong": wrong},
+                message="{owner}: {where} {wrong}",
                 address=f"{resource.address}/{_dotted(path)}",
             )
             continue
@@ -158,8 +160,8 @@ def _field_hits(
         at = (*path, key)
         yield Hit(
             member.key or member.anchor,
-            {"where": _dotted(at), "advice": _advice(key, types, table)},
-            message="{address}: the API has no field {where}; {advice}",
+            {"owner": resource.address, "where": _dotted(at), "advice": _advice(key, types, table)},
+            message="{owner}: the API has no field {where}; {advice}",
             address=f"{resource.address}/{_dotted(at)}",
         )
     if not complete or templated:
@@ -169,8 +171,8 @@ def _field_hits(
         if found is None or found.value is None:
             yield Hit(
                 node.anchor,
-                {"where": _dotted(path) or "the object", "field": key},
-                message="{address}: {where} has no {field}, which the API requires",
+                {"owner": resource.address, "where": _dotted(path) or "the object", "field": key},
+                message="{owner}: {where} has no {field}, which the API requires",
                 address=f"{resource.address}/{_dotted((*path, key))}",
             )
 

@@ -10,6 +10,8 @@ from pyprod_audit.model import Node, Resource, Unknown
 from pyprod_audit.model.kubernetes import env_of
 
 _SHELL = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+?=])([^${}]*))?\})")
+# Single quotes, double quotes, a backslash, a bare variable, anything else.
+_PIECE = re.compile(r"'([^']*)'|\"((?:[^\"\\]|\\.)*)\"|\\(.)|(\$\w+|\$\{[^}]*\})|([^'\"\\$]+|.)", re.DOTALL)
 _KUBERNETES = re.compile(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
 
 
@@ -40,13 +42,52 @@ def environment(image: Resource | None, container: Resource | None) -> Environme
 
 
 def expand_shell(word: Node, env: Environment) -> Node:
-    """A shell word with `$X`, `${X}` and `${X:-default}` replaced where the value is known.
+    """A shell word with `$X`, `${X}` and `${X:-default}` replaced where the value is known, as one word.
 
     A word that is not known as a whole comes back unchanged. The place stays that of the word.
     """
+    fields = _fields(word, env)
+    if fields is None:
+        return word
+    return Node(" ".join(fields), word.source, word.start, word.end, word.key_start, word.key_end)
+
+
+def split_shell(word: Node, env: Environment) -> tuple[Node, ...]:
+    """Like `expand_shell`, as the words that the shell makes of it: what a bare `$ARGS` holds is split at blanks."""
+    fields = _fields(word, env)
+    if fields is None:
+        return (word,)
+    return tuple(Node(text, word.source, word.start, word.end, word.key_start, word.key_end) for text in fields)
+
+
+def _fields(word: Node, env: Environment) -> list[str] | None:
+    """The words that an unknown shell word becomes; None when it is known already or stays unknown."""
     unknown = word.value
     if not isinstance(unknown, Unknown) or "$(" in unknown.expression or "`" in unknown.expression:
-        return word
+        return None
+    fields, current = [], ""
+    started = False
+    for single, double, escaped, variable, plain in _PIECE.findall(unknown.expression):
+        if variable:
+            value = _filled_in(variable, env)
+            if value is None:
+                return None
+            head, *others = re.split(r"\s+", value.strip(" \t\n")) if value.strip() else [""]
+            started = started or bool(head)
+            current += head
+            for field in others:
+                fields.append(current)
+                current = field
+            continue
+        piece = _filled_in(double, env) if double else single or escaped or plain
+        if piece is None or "$" in plain:
+            return None
+        current, started = current + piece, True
+    return [*fields, current] if started else fields
+
+
+def _filled_in(text: str, env: Environment) -> str | None:
+    """`text` with its variables replaced; None when one of them is not known."""
     missing = False
 
     def replace(found: re.Match[str]) -> str:
@@ -55,15 +96,15 @@ def expand_shell(word: Node, env: Environment) -> Node:
         value = env.text(name)
         if value is not None and operator.lstrip(":") != "+":
             return value if value or not operator.startswith(":") else alternative
-        if operator in ("-", ":-", "=", ":=") and (env.excludes(name) or name not in env.variables):
-            return alternative
+        if operator in ("-", ":-", "=", ":=") and name not in env.variables:
+            return alternative.strip("\"'")
+        if not operator and env.excludes(name):
+            return ""
         missing = True
         return ""
 
-    text = _SHELL.sub(replace, unknown.expression)
-    if missing or "$" in text:
-        return word
-    return Node(text.strip("\"'"), word.source, word.start, word.end, word.key_start, word.key_end)
+    filled = _SHELL.sub(replace, text)
+    return None if missing or "$" in filled else filled
 
 
 def expand_kubernetes(word: Node, env: Environment) -> Node:

@@ -121,8 +121,10 @@ def _deployed(
         image, evidence = joins[id(container)]
         if image is None and lone is not None and container is lone[0]:
             image = lone[1]
-            evidence = Evidence("the only image left that is built here and the only workload left that runs no public image",
-                                container.node.anchor)  # fmt: skip
+            evidence = Evidence(
+                "the only image left that is built here and the only workload left that runs no public image",
+                container.node.anchor,
+            )
         if image is not None:
             used.add(id(image.stage))
         workload = object_of(pod)

@@ -1,0 +1,158 @@
+"""Which pods a label selector reaches, over all manifests of a repository."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pyprod_audit.link.network import same_namespace
+from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
+from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, pod_labels, selector_matches
+from pyprod_audit.parsers.kubernetes_kinds import BUILT_IN_KINDS
+
+# Labels that controllers put on pods; no template has them.
+# https://kubernetes.io/docs/reference/labels-annotations-taints/
+_SET_BY_CONTROLLERS = frozenset({
+    "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "pod-template-hash",
+    "controller-revision-hash", "pod-template-generation", "rollouts-pod-template-hash", "job-name",
+    "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+})  # fmt: skip
+_COMMON_KEYS = ("app.kubernetes.io/", "k8s-app")
+_BUILT_IN = frozenset(f"k8s.{kind.lower()}" for kind in BUILT_IN_KINDS) | {
+    "k8s.podspec", "k8s.container", "k8s.initcontainer", "k8s.rollout",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Pods:
+    """Pod templates by label; `open` are those with labels that are not known."""
+
+    by_label: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
+    open: list[Resource] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The `k8s.podspec` that a selector surely selects, and those that it may select."""
+
+    sure: tuple[Resource, ...]
+    maybe: tuple[Resource, ...]
+
+
+def select(selector: Node, owner: Resource, repository: Repository) -> Selection:
+    """The pods of the whole repository that a selector of `owner` selects in its namespace.
+
+    Labels that only controllers set (`statefulset.kubernetes.io/pod-name`) count as present.
+    """
+    pods = repository.memo("checks.pods_by_label", _index)
+    wanted = _without_controller_labels(selector)
+    pairs = wanted.get("matchLabels") if "matchLabels" in wanted.mapping else wanted
+    candidates = repository.of_kind("k8s.podspec")
+    for key, value in (pairs.mapping if pairs is not None else {}).items():
+        if key != "matchExpressions" and not isinstance(value.value, (Unknown, dict, tuple)):
+            candidates = [*pods.by_label.get((key, str(value.value)), ()), *pods.open]
+            break
+    sure, maybe = [], []
+    for pod in candidates:
+        if pod.parent is None or not same_namespace(owner, pod.parent):
+            continue
+        answer = selector_matches(wanted, pod_labels(pod))
+        if answer is not False:
+            (sure if answer else maybe).append(pod)
+    return Selection(tuple(sure), tuple(maybe))
+
+
+def neighbours(owner: Resource, repository: Repository, kind: str = "k8s.podspec") -> list[Resource]:
+    """The pods (or objects of `kind`) that were surely meant to meet `owner`: of its folder, name or namespace."""
+    return [one for one in repository.of_kind(kind) if same_namespace(owner, one) and _beside(owner, one)]
+
+
+def made_by_operator(selector: Node, repository: Repository) -> str:
+    """Why the pods of `selector` may be made by a controller of custom resources; empty when nothing says so."""
+    keys = repository.memo("checks.pods_by_label", _index).keys
+    custom = repository.memo("checks.custom_labels", _custom_labels)
+    pairs = selector.get("matchLabels") if "matchLabels" in selector.mapping else selector
+    for key, value in (pairs.mapping if pairs is not None else {}).items():
+        if (key, str(value.scalar)) in custom:
+            return f"{custom[key, str(value.scalar)]} has the label {key}={value.scalar} and may make such pods"
+        if "/" in key and key not in keys and not key.startswith(_COMMON_KEYS) and key not in _SET_BY_CONTROLLERS:
+            return f"no pod template here has the label {key}: an operator may set it"
+    return ""
+
+
+def is_custom(resource: Resource) -> bool:
+    """Whether the object is of a kind that Kubernetes itself does not have."""
+    return resource.kind not in _BUILT_IN
+
+
+def labels_in_words(labels: Labels) -> str:
+    """`app=web, tier=api`, shortened."""
+    if isinstance(labels, Unknown):
+        return "labels known only at deploy time"
+    shown = ", ".join(f"{key}={_written(value)}" for key, value in islice(labels.items(), 4))
+    return f"{shown}, …" if len(labels) > 4 else shown or "no labels"
+
+
+def labels_place(pod: Resource) -> Span:
+    """Where the labels of a pod are written, else the object."""
+    labels = pod_labels(pod)
+    first = next(iter(labels.values()), None) if isinstance(labels, Mapping) else None
+    return first.anchor if first is not None else (pod.parent or pod).node.anchor
+
+
+def _written(node: Node) -> str:
+    return node.value.expression if isinstance(node.value, Unknown) else str(node.scalar)
+
+
+def _index(repository: Repository) -> _Pods:
+    pods = _Pods()
+    for pod in repository.of_kind("k8s.podspec"):
+        labels = pod_labels(pod)
+        if isinstance(labels, Unknown):
+            pods.open.append(pod)
+            continue
+        pods.keys.update(labels)
+        if any(value.is_unknown or "{{" in key or "${" in key for key, value in labels.items()):
+            pods.open.append(pod)
+            continue
+        for key, value in labels.items():
+            pods.by_label.setdefault((key, str(value.scalar)), []).append(pod)
+    return pods
+
+
+def _without_controller_labels(selector: Node) -> Node:
+    if _SET_BY_CONTROLLERS.isdisjoint(selector.mapping) and _SET_BY_CONTROLLERS.isdisjoint(
+        selector.mapping_at("matchLabels")
+    ):
+        return selector
+    kept: dict[str, Node] = {}
+    for key, value in selector.mapping.items():
+        if key == "matchLabels":
+            value = _without_controller_labels(value)  # noqa: PLW2901 - one level down, never more
+        if key not in _SET_BY_CONTROLLERS:
+            kept[key] = value
+    return Node(kept, selector.source, selector.start, selector.end, selector.key_start, selector.key_end)
+
+
+def _beside(owner: Resource, other: Resource) -> bool:
+    if posixpath.dirname(owner.path) == posixpath.dirname(other.path):
+        return True
+    namespace = namespace_of(owner)
+    return (bool(namespace) and namespace == namespace_of(other)) or name_of(owner) == name_of(other)
+
+
+def _custom_labels(repository: Repository) -> dict[tuple[str, str], str]:
+    """The labels that custom resources mention, with the address of the first that does."""
+    found: dict[tuple[str, str], str] = {}
+    for resource in repository.of_technology("k8s"):
+        if resource.parent is not None or not is_custom(resource):
+            continue
+        for node in resource.node.walk():
+            for key, value in node.mapping_at("labels").items():
+                if isinstance(value.scalar, str):
+                    found.setdefault((key, value.scalar), resource.address)
+    return found
