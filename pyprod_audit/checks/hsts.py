@@ -73,7 +73,7 @@ def _values(block: Resource, context: Context) -> Outcomes:
     for name, value, always in _headers(block):
         if id(name) in outer or not {"add_header", "more_set_headers"} & own:
             continue
-        wrong = []
+        wrong: list[str] = []
         for text in _possible(value, block):
             if isinstance(text, Unknown):
                 yield Cannot(value.span, text.because or f"{text.expression} is known only while nginx runs")
@@ -121,10 +121,7 @@ def _server(server: Resource, context: Context) -> Outcomes:
         yield Skip("it takes no TLS connections")
         return
     names = [name.text or "" for name in server.node.items_at("server_names")]
-    if all(name and "." not in name.strip("_") for name in names) and "_" not in names:
-        yield Skip("it has only local names")
-        return
-    if any(name and not is_public(name) and name != "_" for name in names) and not any(map(is_public, names)):
+    if not any(name in ("", "_") or name.startswith("~") or is_public(name) for name in names):
         yield Skip("it has only local names")
         return
     reject = last_argument(server, "ssl_reject_handshake")

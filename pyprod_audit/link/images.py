@@ -9,6 +9,7 @@ from pyprod_audit.model import Copy, ImageFiles, Node, Resource, Unknown
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt", "manage.py", "uv.lock")
 _SH_FAMILIES = (
+    ("bash before 5.1", ("ubi8", "ubi7", "centos", "rockylinux:8", "almalinux:8", "oraclelinux:8", "amazonlinux:2@")),
     ("busybox", ("alpine", "busybox")),
     ("bash", ("ubi", "rockylinux", "almalinux", "amazonlinux", "fedora", "centos", "redhat")),
     ("dash", ("debian", "ubuntu", "slim", "bookworm", "bullseye", "trixie", "buster")),
@@ -30,21 +31,28 @@ def image_files(
     return ImageFiles(context, tuple(copies), workdir, paths)
 
 
-def shell_family(stage: Resource | None) -> str:
-    """Which program is /bin/sh of an image: "dash", "bash", "busybox", or "" when its base is not known."""
+def shell_family(stage: Resource | None, container: Resource | None = None) -> str:
+    """Which program is /bin/sh of an image: "dash", "bash", "bash before 5.1", "busybox", or "" when it is not known.
+
+    Without a `stage` the image that the `container` of a pod names is looked at.
+    """
     if stage is None:
-        return ""
+        return _family_of(container.node.text_at("image") or "") if container is not None else ""
     shell = stage.node.items_at("shell")
     if shell and shell[0].text:
         name = posixpath.basename(shell[0].text)
         if name in ("bash", "dash"):
             return name
-    image = (stage.node.text_at("base.image") or "").lower()
+    return _family_of(stage.node.text_at("base.image") or "")
+
+
+def _family_of(image: str) -> str:
+    image = image.lower().partition("@")[0]
     for family, marks in _SH_FAMILIES:
-        if any(mark in image for mark in marks):
+        if any(mark in f"{image}@" for mark in marks):
             return family
-    name = (stage.node.text_at("base.name") or "").removeprefix("library/")
-    return "dash" if name in _DEBIAN_BY_DEFAULT else ""
+    name = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
+    return "dash" if name.removeprefix("docker.io/").removeprefix("library/") in _DEBIAN_BY_DEFAULT else ""
 
 
 def _copies(stage: Resource, stages: Sequence[Resource], seen: set[int]) -> Iterator[Copy]:

@@ -32,8 +32,9 @@ _SWITCHES = {"reload", "debug", "preload", "die_on_term"}
 Modules = Callable[[str], Resource | None]
 
 
-def process(startup: Startup, env: Environment, modules: Modules, project: str) -> Process:
+def process(startup: Startup, modules: Modules, project: str) -> Process:
     """The process that `startup` amounts to; `modules` gives the `py.module` at a path as the process sees it."""
+    env = startup.env
     server, words = _identify(startup)
     line = read(server.split(" ", 1)[0], words)
     if server == "gunicorn":

@@ -288,7 +288,7 @@ def _process(
     startup = _startup(stage, container, env, scripts)
     if startup is None:
         return None
-    found = process(startup, env, finder.at, project or "")
+    found = process(startup, finder.at, project or "")
     if container is not None and container.parent is not None:
         shared = container.parent.node.get("shareProcessNamespace")
         if shared is not None and shared.scalar is True:  # then the pause container is PID 1 for everybody
@@ -298,7 +298,7 @@ def _process(
 
 def _startup(stage: Resource | None, container: Resource | None, env: Environment, scripts: object) -> Startup | None:
     look_up = scripts if callable(scripts) else (lambda _path: None)
-    family = shell_family(stage)
+    family = shell_family(stage, container)
     command = container.node.get("command") if container is not None else None
     args = container.node.get("args") if container is not None else None
     for node in (command, args):

@@ -2,8 +2,9 @@
 
 Whether SIGTERM reaches the server hangs on who is PID 1. A shell does not pass signals on. `sh -c 'a && b'` is replaced
 by its last command without `exec` by bash and busybox ash, never by dash (tried with dash 0.5.12, bash 5.2 and busybox
-1.35); a script file is never replaced by any of them. PID 1 gets no default action for SIGTERM from the kernel
-(pid_namespaces(7)).
+1.35). Bash before 5.1 does it for a single command only; no bash does it for a command with redirections, a pipeline or
+`a; b && c`. A script file is never replaced by any of them. A shell that traps SIGTERM may pass it on. PID 1 gets no
+default action for SIGTERM from the kernel (pid_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pyprod_audit.link.environment import Environment, expand_shell
+from pyprod_audit.link.environment import Environment, expand_shell, split_shell
 from pyprod_audit.model import Node, Resource, Span, Unknown
 
 _SHELLS = {"sh", "bash", "ash", "dash", "zsh"}
@@ -50,11 +51,13 @@ class Startup:
     """The program that finally runs and how it is reached.
 
     `words` are its name and arguments; `wrappers` what stands in front, outermost first; `signals` whether SIGTERM
-    reaches it (None: cannot be told), decided at `signals_span` for the reason `signals_because`.
+    reaches it (None: cannot be told), decided at `signals_span` for the reason `signals_because`; `env` is the
+    environment it gets, with what the scripts in front of it set.
     """
 
     words: tuple[Node, ...]
     span: Span
+    env: Environment
     wrappers: tuple[str, ...] = ()
     signals: bool | None = True
     signals_because: str = ""
@@ -64,6 +67,7 @@ class Startup:
 @dataclass(slots=True)
 class _Trail:
     wrappers: list[str]
+    env: Environment
     signals: bool | None = True
     because: str = ""
     span: Span | None = None
@@ -84,8 +88,19 @@ def trace(words: Sequence[Node], env: Environment, shell: str, scripts: Scripts)
     `shell` is the family of the image's /bin/sh: "dash", "bash", "busybox" or "" when it is not known; `scripts` gives
     the shell script that a path in the container stands for. None when the words are not known.
     """
-    trail = _Trail([])
-    current = tuple(words)
+    return _trace(tuple(words), shell, scripts, _Trail([], env))
+
+
+def trace_commands(
+    commands: Sequence[Node], env: Environment, shell: str, scripts: Scripts, wrapper: str
+) -> Startup | None:
+    """Like `trace`, for a script that has been parsed already (the shell form of a Dockerfile)."""
+    trail = _Trail([wrapper], env)
+    words = _through_commands(tuple(commands), (), shell, trail)
+    return None if words is None else _trace(words, shell, scripts, trail)
+
+
+def _trace(current: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trail) -> Startup | None:
     for _ in range(_DEPTH):
         if not current:
             return None
@@ -93,21 +108,21 @@ def trace(words: Sequence[Node], env: Environment, shell: str, scripts: Scripts)
         if program is None:
             return None
         name = posixpath.basename(program)
-        following = _look_through(name, current, env, shell, scripts, trail)
+        following = _look_through(name, current, shell, scripts, trail)
         if following is None:
             break
         current = following
     if not current:
         return None
-    return Startup(current, _whole(current), tuple(trail.wrappers), trail.signals, trail.because, trail.span)
+    return Startup(current, _whole(current), trail.env, tuple(trail.wrappers), trail.signals, trail.because, trail.span)
 
 
 def _look_through(
-    name: str, words: tuple[Node, ...], env: Environment, shell: str, scripts: Scripts, trail: _Trail
+    name: str, words: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trail
 ) -> tuple[Node, ...] | None:
     """The words behind the first program, or None when it is the one that serves."""
     if name in _SHELLS:
-        return _through_shell(name, words, env, shell, scripts, trail)
+        return _through_shell(name, words, shell, scripts, trail)
     if name in _INITS:
         trail.wrappers.append(name)
         return _after_options(words[1:])
@@ -121,18 +136,20 @@ def _look_through(
         return rest
     if name in _RUNNERS:
         return _through_runner(name, words, trail)
+    if name.startswith("wait-for") or name in ("dockerize", "wait"):
+        after = next((i for i, word in enumerate(words) if word.text == "--"), None)
+        if after is not None:
+            trail.wrappers.append(name)
+            return words[after + 1 :]
     script = scripts(words[0].text or "") if "/" in (words[0].text or "") or name.endswith(".sh") else None
     if script is not None:
         trail.wrappers.append(name)
-        return _through_script(script, words[1:], env, trail)
-    if name.startswith("wait-for") or name in ("dockerize", "wait"):
-        after = next((i for i, word in enumerate(words) if word.text == "--"), None)
-        return words[after + 1 :] if after is not None else None
+        return _through_script(script, words[1:], trail)
     return None
 
 
 def _through_shell(
-    name: str, words: tuple[Node, ...], env: Environment, shell: str, scripts: Scripts, trail: _Trail
+    name: str, words: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trail
 ) -> tuple[Node, ...] | None:
     family = {"bash": "bash", "dash": "dash", "ash": "busybox"}.get(name, shell if name == "sh" else "")
     for index, word in enumerate(words[1:], start=1):
@@ -141,11 +158,11 @@ def _through_shell(
             if index + 1 >= len(words):
                 return None
             trail.wrappers.append(f"{name} -c")
-            return _through_commands(_commands(words[index + 1]), words[index + 2 :], env, family, trail)
+            return _through_commands(_commands(words[index + 1]), words[index + 3 :], family, trail)
         if not text.startswith("-"):
             script = scripts(text)
             trail.wrappers.append(f"{name} {posixpath.basename(text)}")
-            return _through_script(script, words[index + 1 :], env, trail) if script is not None else None
+            return _through_script(script, words[index + 1 :], trail) if script is not None else None
     return None
 
 
@@ -157,44 +174,21 @@ def _commands(script: Node) -> tuple[Node, ...]:
     return commands_of(text, script.span)
 
 
-def trace_commands(
-    commands: Sequence[Node], env: Environment, family: str, scripts: Scripts, wrapper: str
-) -> Startup | None:
-    """Like `trace`, for a script that has been parsed already (the shell form of a Dockerfile)."""
-    trail = _Trail([wrapper])
-    words = _through_commands(tuple(commands), (), env, family, trail)
-    if not words:
-        return None
-    inner = trace(words, env, family, scripts)
-    if inner is None:
-        return None
-    if trail.signals is not True:
-        return Startup(
-            inner.words, inner.span, (*trail.wrappers, *inner.wrappers), trail.signals, trail.because, trail.span
-        )
-    return Startup(
-        inner.words,
-        inner.span,
-        (*trail.wrappers, *inner.wrappers),
-        inner.signals,
-        inner.signals_because,
-        inner.signals_span,
-    )
-
-
 def _through_commands(
-    commands: tuple[Node, ...], arguments: tuple[Node, ...], env: Environment, family: str, trail: _Trail
+    commands: tuple[Node, ...], arguments: tuple[Node, ...], family: str, trail: _Trail
 ) -> tuple[Node, ...] | None:
-    """The words of the command of a `-c` script that serves."""
+    """The words of the command of a `-c` script that serves; `arguments` are its `$1` and the following."""
     serving = _serving(commands)
     if serving is None:
         return None
-    words = _expanded(serving, arguments, env)
+    trail.env = _with_assignments(trail.env, commands, serving)
+    words = _expanded(serving, arguments, trail.env)
     if not _flag(serving, "exec"):
-        replaced = _replaces_shell(commands, serving, family)
+        replaced = None if _traps(commands) else _replaces_shell(commands, serving, family)
         if replaced is not True:
             trail.lose(
                 "the shell stays PID 1 and does not pass SIGTERM on" if replaced is False
+                else "the script traps signals" if _traps(commands)
                 else "whether this image's shell is replaced by its last command is not known",
                 _whole(words) if words else serving.span, certain=replaced is False,
             )  # fmt: skip
@@ -203,18 +197,45 @@ def _through_commands(
 
 def _replaces_shell(commands: tuple[Node, ...], serving: Node, family: str) -> bool | None:
     """Whether a `-c` shell becomes its last command without being told to."""
-    if not _flag(serving, "last") or serving.get("pipeline") is not None or serving.text_at("condition"):
+    if family == "dash" or not _flag(serving, "last") or serving.get("pipeline") is not None:
         return False
-    if any(command.text_at("operator") == "||" for command in commands):
+    if family == "busybox":
+        return True
+    if not family.startswith("bash"):
+        return None
+    if serving.text_at("condition") or serving.items_at("redirects"):
         return False
-    if serving.items_at("redirects") and family == "bash":
-        return False
-    return {"dash": False, "bash": True, "busybox": True}.get(family)
+    if len(commands) == 1:
+        return True
+    operators = {command.text_at("operator") or "" for command in commands[1:]}
+    mixed = ";" in operators and serving.text_at("operator") != ";"
+    return None if mixed or family == "bash before 5.1" else True
 
 
-def _through_script(
-    script: Resource, arguments: tuple[Node, ...], env: Environment, trail: _Trail
-) -> tuple[Node, ...] | None:
+def _traps(commands: Sequence[Node]) -> bool:
+    """Whether the script handles signals itself, and so may pass SIGTERM on."""
+    return any(command.text_at("name") == "trap" for command in commands)
+
+
+def _with_assignments(env: Environment, commands: Sequence[Node], serving: Node) -> Environment:
+    """The environment with what the commands before `serving` assign; under a condition: not known."""
+    variables = dict(env.variables)
+    for command in commands:
+        if command is serving:
+            break
+        words = command.items_at("words")
+        if words and words[0].text not in ("export", "declare", "readonly", "local", "typeset"):
+            continue
+        for name, value in command.mapping_at("env").items():
+            if command.text_at("condition") or command.text_at("operator") in ("&&", "||"):
+                unknown = Unknown(name, f"{name} is set under a condition")
+                variables[name] = Node(unknown, value.source, value.start, value.end)
+            else:
+                variables[name] = expand_shell(value, Environment(variables, env.open))
+    return Environment(variables, env.open)
+
+
+def _through_script(script: Resource, arguments: tuple[Node, ...], trail: _Trail) -> tuple[Node, ...] | None:
     """The words of the command in a script file that serves; the shell of a file never replaces itself."""
     commands = script.node.items_at("commands")
     serving = _serving(commands)
@@ -225,9 +246,10 @@ def _through_script(
         trail.lose(
             "the script runs the server as a child and does not pass SIGTERM on",
             _command_span(serving),
-            certain=not others,
+            certain=not others and not _traps(commands),
         )
-    return _expanded(serving, arguments, env)
+    trail.env = _with_assignments(trail.env, commands, serving)
+    return _expanded(serving, arguments, trail.env)
 
 
 def _serving(commands: Sequence[Node]) -> Node | None:
@@ -262,7 +284,7 @@ def _expanded(command: Node, arguments: tuple[Node, ...], env: Environment) -> t
         if isinstance(value, Unknown) and value.expression.strip('"') in ("$@", "${@}", "$*"):
             words.extend(arguments)
         else:
-            words.append(expand_shell(word, env))
+            words.extend(split_shell(word, env))
     if words and words[0].text == "exec":
         words = words[1:]
     return tuple(words)

@@ -1,0 +1,123 @@
+"""What kustomizations and Skaffold change in the manifests beside them, as far as rules must not judge the originals.
+
+Overlays are not evaluated: a rule that would report something missing asks here first whether a patch sets it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pyprod_audit.model import Node, Repository, Resource, SourceFile
+from pyprod_audit.model.kubernetes import name_of, object_of
+from pyprod_audit.parsers.yaml_events import parse_documents
+
+_LISTS: Final = ("patches", "patchesStrategicMerge", "patchesJson6902")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch: the kind and name it is for (empty: any), and all keys that it mentions."""
+
+    path: str
+    kind: str
+    name: str
+    keys: frozenset[str]
+
+
+def patch_that_sets(resource: Resource, key: str, repository: Repository) -> str:
+    """The path of a Kustomize patch of the resource's object that mentions `key`; empty when there is none."""
+    patches = repository.memo("kustomize.patches", lambda repo: list(_patches(repo)))
+    if not patches:
+        return ""
+    owner = object_of(resource)
+    kind, name = owner.node.text_at("kind") or "", name_of(owner)
+    found = (p.path for p in patches if key in p.keys and p.kind in ("", kind) and p.name in ("", name))
+    return next(found, "")
+
+
+def image_override(name: str, repository: Repository) -> Node | None:
+    """The entry of a kustomization's `images` that replaces the image `name`."""
+    return repository.memo("kustomize.images", _image_entries).get(name)
+
+
+def is_built_by_skaffold(name: str, repository: Repository) -> bool:
+    """Whether a skaffold.yaml builds the image `name`, and so fills in its tag: https://skaffold.dev/docs/tagger/."""
+    return name in repository.memo("skaffold.images", lambda repo: frozenset(_skaffold_images(repo)))
+
+
+def _image_entries(repository: Repository) -> Mapping[str, Node]:
+    found: dict[str, Node] = {}
+    for kustomization in repository.of_kind("kustomize.kustomization"):
+        for entry in kustomization.node.items_at("images"):
+            name = entry.text_at("name")
+            if name:
+                found.setdefault(name, entry)
+    return found
+
+
+def _patches(repository: Repository) -> Iterator[Patch]:
+    for kustomization in repository.of_kind("kustomize.kustomization"):
+        folder = posixpath.dirname(kustomization.path)
+        for key in _LISTS:
+            for entry in kustomization.node.items_at(key):
+                text, path = _patch_text(entry, folder, repository)
+                if text:
+                    yield from _read(text, path or kustomization.path, entry.get("target"))
+
+
+def _patch_text(entry: Node, folder: str, repository: Repository) -> tuple[str, str]:
+    """The text of a patch and its path, for patches in files of their own."""
+    inline = entry.text_at("patch")
+    name = entry.text or entry.text_at("path") or ""
+    if inline or "\n" in name:
+        return inline or name, ""
+    path = posixpath.normpath(posixpath.join(folder, name))
+    source = repository.files.get(path)
+    return (source.text, path) if source is not None else ("", path)
+
+
+def _read(text: str, path: str, target: Node | None) -> Iterator[Patch]:
+    for document in parse_documents(SourceFile(path, text)).nodes:
+        operations = document.items
+        keys = frozenset(_operation_keys(operations) if operations else _keys(document))
+        if target is not None:
+            yield Patch(path, _plain(target.text_at("kind")), _plain(target.text_at("name")), keys)
+        elif not operations:
+            yield Patch(path, document.text_at("kind") or "", document.text_at("metadata.name") or "", keys)
+
+
+def _keys(node: Node) -> Iterator[str]:
+    for current in node.walk():
+        yield from current.mapping
+
+
+def _operation_keys(operations: tuple[Node, ...]) -> Iterator[str]:
+    """The keys in the paths and values of a JSON patch."""
+    for operation in operations:
+        yield from (operation.text_at("path") or "").split("/")
+        value = operation.get("value")
+        if value is not None:
+            yield from _keys(value)
+
+
+def _plain(pattern: str | None) -> str:
+    """A target's name; empty, which is any, for a regular expression."""
+    return pattern if pattern and _PLAIN_NAME.fullmatch(pattern) and "." not in pattern else ""
+
+
+def _skaffold_images(repository: Repository) -> Iterator[str]:
+    for path, source in repository.files.items():
+        name = posixpath.basename(path)
+        if not name.startswith("skaffold") or not name.endswith((".yaml", ".yml")):
+            continue
+        for document in parse_documents(source).nodes:
+            for config in (document, *document.items_at("profiles")):
+                for artifact in config.items_at("build.artifacts"):
+                    image = artifact.text_at("image")
+                    if image:
+                        yield image
