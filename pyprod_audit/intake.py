@@ -25,6 +25,7 @@ from pyprod_audit.model import Parsed, Problem, Resource, SourceFile
 from pyprod_audit.options import Progress
 from pyprod_audit.parsers import parser_for
 
+_PATCH = "kustomize-patch"
 _ROLE_REASONS = {
     "test": "test file (not deployed)",
     "example": "example (not deployed)",
@@ -72,6 +73,7 @@ def from_folder(
             progress("read", number, len(wanted))
         if path in patches:
             skipped[KUSTOMIZE_REASON] += 1
+            _keep_patch(reader.read(path, _PATCH), intake)
             continue
         source = reader.read(path, kind)
         if isinstance(source, Skipped):
@@ -104,6 +106,7 @@ def from_sources(sources: Iterable[SourceFile], extra_paths: Iterable[str] = ())
         kind = classify(source.path)
         if source.path in patches:
             skipped[KUSTOMIZE_REASON] += 1
+            _keep_patch(SourceFile(source.path, source.text, _PATCH), intake)
         elif kind is not None:
             _take(SourceFile(source.path, source.text, kind), intake, tally)
     intake.counts = FileCounts(
@@ -139,6 +142,12 @@ def _patches(found: Discovery, reader: Reader) -> set[str]:
             if isinstance(source, SourceFile):
                 texts.append((path, source.text))
     return kustomize_patches(texts) if texts else set()
+
+
+def _keep_patch(source: SourceFile | Skipped | Problem, intake: Intake) -> None:
+    """Patches are not applied, but rules look into them before they call something missing."""
+    if isinstance(source, SourceFile):
+        intake.files[source.path] = source
 
 
 def _take(source: SourceFile, intake: Intake, tally: Counter[str]) -> None:

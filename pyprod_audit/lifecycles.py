@@ -151,10 +151,7 @@ def image_product(image: str, tag: str) -> tuple[str, str] | None:
 
     `image` is the name without tag and digest. None when the image is not known or its tag does not tell a version.
     """
-    name = image.lower()
-    for registry in _REGISTRIES:
-        name = name.removeprefix(registry)
-    name = name.removeprefix("library/")
+    name = _short_name(image)
     product = _IMAGES.get(name)
     if product is None:
         return None
@@ -171,6 +168,18 @@ def image_product(image: str, tag: str) -> tuple[str, str] | None:
         plain = _NUMBER.match(tag)
         version = plain[1] if plain else None
     return (product, version) if version else None
+
+
+def product_of_image(image: str) -> str | None:
+    """The product that a well-known image is about, whatever its tag: "python" for `cimg/python`; else None."""
+    return _IMAGES.get(_short_name(image))
+
+
+def _short_name(image: str) -> str:
+    name = image.lower()
+    for registry in _REGISTRIES:
+        name = name.removeprefix(registry)
+    return name.removeprefix("library/")
 
 
 def python_version_of_tag(tag: str) -> str | None:

@@ -97,7 +97,8 @@ def _own_reasons(node: Node) -> Iterator[str]:
         if node.items_at(key) or node.mapping_at(key):
             yield f"has {key} that are not evaluated"
     for entry in node.items_at("labels"):
-        if any(flag is not None and flag.scalar is True for flag in map(entry.get, ("includeSelectors", "includeTemplates"))):  # fmt: skip # noqa: E501
+        reach = [entry.get(key) for key in ("includeSelectors", "includeTemplates")]
+        if any(node is not None and node.scalar is True for node in reach):
             yield "has labels that are not evaluated"
     for key in _BRINGS:
         if node.items_at(key):

@@ -50,13 +50,13 @@ def select(selector: Node, owner: Resource, repository: Repository) -> Selection
     """
     pods = repository.memo("checks.pods_by_label", _index)
     wanted = _without_controller_labels(selector)
-    pairs = wanted.get("matchLabels") if "matchLabels" in wanted.mapping else wanted
     candidates = repository.of_kind("k8s.podspec")
-    for key, value in (pairs.mapping if pairs is not None else {}).items():
-        if key != "matchExpressions" and not isinstance(value.value, (Unknown, dict, tuple)):
+    for key, value in selector_pairs(wanted).items():
+        if not isinstance(value.value, (Unknown, dict, tuple)):
             candidates = [*pods.by_label.get((key, str(value.value)), ()), *pods.open]
             break
-    sure, maybe = [], []
+    sure: list[Resource] = []
+    maybe: list[Resource] = []
     for pod in candidates:
         if pod.parent is None or not same_namespace(owner, pod.parent):
             continue
@@ -75,8 +75,7 @@ def made_by_operator(selector: Node, repository: Repository) -> str:
     """Why the pods of `selector` may be made by a controller of custom resources; empty when nothing says so."""
     keys = repository.memo("checks.pods_by_label", _index).keys
     custom = repository.memo("checks.custom_labels", _custom_labels)
-    pairs = selector.get("matchLabels") if "matchLabels" in selector.mapping else selector
-    for key, value in (pairs.mapping if pairs is not None else {}).items():
+    for key, value in selector_pairs(selector).items():
         if (key, str(value.scalar)) in custom:
             return f"{custom[key, str(value.scalar)]} has the label {key}={value.scalar} and may make such pods"
         if "/" in key and key not in keys and not key.startswith(_COMMON_KEYS) and key not in _SET_BY_CONTROLLERS:
@@ -95,6 +94,22 @@ def labels_in_words(labels: Labels) -> str:
         return "labels known only at deploy time"
     shown = ", ".join(f"{key}={_written(value)}" for key, value in islice(labels.items(), 4))
     return f"{shown}, …" if len(labels) > 4 else shown or "no labels"
+
+
+def selector_pairs(selector: Node) -> Mapping[str, Node]:
+    """The labels that a LabelSelector or the plain map of a Service asks for by value."""
+    if "matchLabels" in selector.mapping or "matchExpressions" in selector.mapping:
+        return selector.mapping_at("matchLabels")
+    return selector.mapping
+
+
+def selector_in_words(selector: Node) -> str:
+    """`app=web, tier In (api, web)`, shortened."""
+    words = [labels_in_words(pairs)] if (pairs := selector_pairs(selector)) else []
+    for expression in selector.items_at("matchExpressions")[:3]:
+        values = ", ".join(_written(value) for value in expression.items_at("values")[:3])
+        words.append(f"{expression.text_at('key')} {expression.text_at('operator')} ({values})".removesuffix(" ()"))
+    return ", ".join(words) or "every pod"
 
 
 def labels_place(pod: Resource) -> Span:
@@ -132,7 +147,7 @@ def _without_controller_labels(selector: Node) -> Node:
     kept: dict[str, Node] = {}
     for key, value in selector.mapping.items():
         if key == "matchLabels":
-            value = _without_controller_labels(value)  # noqa: PLW2901 - one level down, never more
+            value = _without_controller_labels(value)  # one level down, never more
         if key not in _SET_BY_CONTROLLERS:
             kept[key] = value
     return Node(kept, selector.source, selector.start, selector.end, selector.key_start, selector.key_end)
@@ -146,12 +161,13 @@ def _beside(owner: Resource, other: Resource) -> bool:
 
 
 def _custom_labels(repository: Repository) -> dict[tuple[str, str], str]:
-    """The labels that custom resources mention, with the address of the first that does."""
+    """The labels in the specs of custom resources, with the address of the first that has each."""
     found: dict[tuple[str, str], str] = {}
     for resource in repository.of_technology("k8s"):
         if resource.parent is not None or not is_custom(resource):
             continue
-        for node in resource.node.walk():
+        spec = resource.node.get("spec")
+        for node in spec.walk() if spec is not None else ():
             for key, value in node.mapping_at("labels").items():
                 if isinstance(value.scalar, str):
                     found.setdefault((key, value.scalar), resource.address)

@@ -16,28 +16,38 @@ from pyprod_audit.model.kubernetes import name_of, object_of
 from pyprod_audit.parsers.yaml_events import parse_documents
 
 _LISTS: Final = ("patches", "patchesStrategicMerge", "patchesJson6902")
+_CONTAINERS: Final = frozenset({"containers", "initContainers"})
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A patch: the kind and name it is for (empty: any), and all keys that it mentions."""
+    """A patch: the kind and name it is for (empty: any), and the keys that it mentions.
+
+    `containers` has those inside of a container with a name, by that name; `keys` all others.
+    """
 
     path: str
     kind: str
     name: str
     keys: frozenset[str]
+    containers: Mapping[str, frozenset[str]]
+
+    def sets(self, key: str, container: str) -> bool:
+        """Whether the patch mentions `key` for the container of that name, or in a place that may be its."""
+        return key in self.keys or key in self.containers.get(container, ())
 
 
 def patch_that_sets(resource: Resource, key: str, repository: Repository) -> str:
-    """The path of a Kustomize patch of the resource's object that mentions `key`; empty when there is none."""
+    """The path of a Kustomize patch that sets `key` in a container (or the object) `resource`; empty: there is none."""
     patches = repository.memo("kustomize.patches", lambda repo: list(_patches(repo)))
     if not patches:
         return ""
     owner = object_of(resource)
     kind, name = owner.node.text_at("kind") or "", name_of(owner)
-    found = (p.path for p in patches if key in p.keys and p.kind in ("", kind) and p.name in ("", name))
-    return next(found, "")
+    container = resource.node.text_at("name") or ""
+    of_object = (patch for patch in patches if patch.kind in ("", kind) and patch.name in ("", name))
+    return next((patch.path for patch in of_object if patch.sets(key, container)), "")
 
 
 def image_override(name: str, repository: Repository) -> Node | None:
@@ -84,11 +94,36 @@ def _patch_text(entry: Node, folder: str, repository: Repository) -> tuple[str, 
 def _read(text: str, path: str, target: Node | None) -> Iterator[Patch]:
     for document in parse_documents(SourceFile(path, text)).nodes:
         operations = document.items
-        keys = frozenset(_operation_keys(operations) if operations else _keys(document))
+        keys: set[str] = set(_operation_keys(operations))
+        containers: dict[str, frozenset[str]] = {}
+        if not operations:
+            _collect(document, keys, containers)
         if target is not None:
-            yield Patch(path, _plain(target.text_at("kind")), _plain(target.text_at("name")), keys)
-        elif not operations:
-            yield Patch(path, document.text_at("kind") or "", document.text_at("metadata.name") or "", keys)
+            kind, name = _plain(target.text_at("kind")), _plain(target.text_at("name"))
+        elif operations:
+            continue
+        else:
+            kind, name = document.text_at("kind") or "", document.text_at("metadata.name") or ""
+        yield Patch(path, kind, name, frozenset(keys), containers)
+
+
+def _collect(document: Node, keys: set[str], containers: dict[str, frozenset[str]]) -> None:
+    """Sorts the keys of a strategic merge patch into those of named containers and all others."""
+    pending = [document]
+    while pending:
+        node = pending.pop()
+        pending.extend(node.items)
+        for key, value in node.mapping.items():
+            keys.add(key)
+            if key not in _CONTAINERS:
+                pending.append(value)
+                continue
+            for container in value.items:
+                name = container.text_at("name")
+                if name:
+                    containers[name] = containers.get(name, frozenset()) | frozenset(_keys(container))
+                else:
+                    pending.append(container)
 
 
 def _keys(node: Node) -> Iterator[str]:

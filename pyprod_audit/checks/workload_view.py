@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pyprod_audit.model import MISSING, Node, Resource
 from pyprod_audit.model.kubernetes import object_of
 
 _ONE_SHOT_KINDS = frozenset({"k8s.job", "k8s.cronjob"})
 _POD_KINDS = frozenset({"k8s.pod", "k8s.podtemplate"})
+_INSERTED = re.compile(r"^[ \t]*\{\{[^\n]*\}\}[ \t]*$|\{%-?[ \t]*include\b", re.MULTILINE)
+_LINES_LOOKED_AT = 8
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 
 
@@ -52,6 +56,26 @@ def present(node: Node, *path: str) -> Node | None:
     """The node at `path` unless it is missing or null; an Unknown on the way is the answer."""
     found = node.find(path)[0]
     return None if found is MISSING or found.value is None else found
+
+
+def is_added_to(node: Node) -> bool:
+    """Whether a template inserts lines into a mapping, so that what is missing may be among them."""
+    text = node.source.text
+    if "{{" not in text and "{%" not in text:
+        return False
+    return _INSERTED.search(text, node.start, node.end) is not None or _is_followed(node)
+
+
+def _is_followed(node: Node) -> bool:
+    """Whether a line of the template alone, indented like the mapping, comes right after it."""
+    indent = node.span.column - 1
+    lines = node.source.lines
+    after = node.source.span(node.end, node.end).line  # 1-based, so the index of the next line
+    for line in lines[after : after + _LINES_LOOKED_AT]:
+        stripped = line.strip()
+        if stripped and not stripped.startswith(("{%", "#")):
+            return len(line) - len(line.lstrip()) >= indent and _INSERTED.match(line) is not None
+    return False
 
 
 def image_name(container: Resource) -> str:

@@ -29,8 +29,8 @@ _IMAGES: Mapping[str, str] = {
         MONGODB),
 }  # fmt: skip
 _SERVER_PROGRAMS = frozenset({
-    "postgres", "postmaster", "docker-entrypoint.sh", "entrypoint.sh", "patroni", "run-postgresql", "mysqld", "mariadbd",
-    "mysqld_safe", "run-mysqld", "mongod", "mongos", "run-mongod", "run.sh", "launch.sh",
+    "postgres", "postmaster", "docker-entrypoint.sh", "entrypoint.sh", "patroni", "run-postgresql", "mysqld",
+    "mariadbd", "mysqld_safe", "run-mysqld", "mongod", "mongos", "run-mongod", "run.sh", "launch.sh",
 })  # fmt: skip
 _RUNS_FOR_EVER = frozenset({
     "k8s.deployment", "k8s.statefulset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.daemonset", "k8s.pod",
@@ -38,10 +38,11 @@ _RUNS_FOR_EVER = frozenset({
 # Volumes that live longer than the pod; a generic ephemeral volume and an emptyDir do not.
 _LASTING = frozenset({
     "persistentVolumeClaim", "hostPath", "nfs", "csi", "awsElasticBlockStore", "gcePersistentDisk", "azureDisk",
-    "azureFile", "cephfs", "rbd", "iscsi", "fc", "glusterfs", "vsphereVolume", "portworxVolume", "local",
+    "azureFile", "cephfs", "rbd", "iscsi", "fc", "glusterfs", "vsphereVolume", "portworxVolume", "cinder",
+    "flexVolume",
 })  # fmt: skip
-_NOT_DATA = ("/etc", "/docker-entrypoint-initdb.d", "/usr", "/opt/bitnami/scripts", "/tmp", "/run", "/var/run",  # noqa: S108
-             "/dev/shm", "/backup", "/backups")  # fmt: skip
+_NOT_DATA = ("/etc/", "/docker-entrypoint-initdb.d", "/usr/", "/opt/bitnami/scripts", "/run/", "/var/run/", "/dev/",
+             "/backup")  # fmt: skip
 
 # Custom resource → its API group, the database, and what is added to its name to reach the server that writes.
 _OPERATORS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
@@ -70,10 +71,10 @@ _ENGINES = (
 class Datastore:
     """One database server or cluster.
 
-    `kind` is POSTGRESQL, MYSQL, MONGODB or "" when the engine is not known; `resource` what declares it: a `k8s.container`,
-    an operator's custom resource or a `tf.*`; `hosts` the names under which clients inside the cluster reach it;
-    `runs_as` "container", "operator" or "cloud"; `lasting` whether its data outlives the pod, None when that cannot be
-    told; `span` the place that declares it.
+    `kind` is one of the constants of this module, "" when the engine is not known; `resource` what declares it: a
+    `k8s.container`, an operator's custom resource or a `tf.*`, at `span`; `hosts` the names under which clients inside
+    the cluster reach it; `runs_as` "container", "operator" or "cloud"; `lasting` whether its data outlives the pod,
+    None when that cannot be told; `replica` whether it is, or may be, a copy of another one.
     """
 
     kind: str
@@ -145,7 +146,8 @@ def _runs_server(container: Resource) -> bool:
     words = container.node.items_at("command")
     if not words:
         first = next(iter(container.node.items_at("args")), None)
-        return first is None or first.text is None or posixpath.basename(first.text) not in ("sh", "bash", "sleep", "psql")
+        program = posixpath.basename(first.text) if first is not None and first.text is not None else ""
+        return program not in ("sh", "bash", "sleep", "psql")
     text = " ".join(word.text or "" for word in (*words, *container.node.items_at("args")))
     return any(posixpath.basename(word.strip(";&|\"'")) in _SERVER_PROGRAMS for word in text.split())
 

@@ -1,17 +1,20 @@
 """What gunicorn's settings amount to: command line, GUNICORN_CMD_ARGS, configuration file, defaults.
 
-Order of precedence and defaults: gunicorn 26 documentation, "Configuration Overview" and "Settings". The configuration
-file is Python; it is read statically, never run.
+Order of precedence and defaults: gunicorn 26 documentation, "Configuration Overview" and "Settings": environment
+variables of single settings, configuration file, GUNICORN_CMD_ARGS, command line; of two `-c` only the one on the
+command line is read. The configuration file is Python; it is read statically, never run.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Mapping
 
 from pyprod_audit.link.environment import Environment
-from pyprod_audit.link.options import CommandLine, Setting
+from pyprod_audit.link.options import CommandLine, Setting, read
+from pyprod_audit.link.programs import expand_python
 from pyprod_audit.model import Fact, Node, Resource, Span, Unknown
 
 _DEFAULTS: Mapping[str, float | str | bool] = {
@@ -21,7 +24,27 @@ _DEFAULTS: Mapping[str, float | str | bool] = {
 _FILE_NAMES = {"preload_app": "preload"}
 _SECONDS = {"timeout", "graceful_timeout", "keepalive"}
 
+_COMMAND_ARGS = "GUNICORN_CMD_ARGS"
 Modules = Callable[[str], Resource | None]
+
+
+def with_command_args(line: CommandLine, env: Environment) -> CommandLine:
+    """`line` with the settings that GUNICORN_CMD_ARGS adds: the command line is stronger.
+
+    `complete` is False when the variable is there and its value is not known.
+    """
+    variable = env.variables.get(_COMMAND_ARGS)
+    if variable is None:
+        return line
+    try:
+        words = None if variable.text is None else shlex.split(variable.text)
+    except ValueError:  # a quote that nothing closes: gunicorn does not start
+        words = None
+    if words is None:
+        return CommandLine(line.settings, line.positional, complete=False)
+    place = (variable.source, variable.start, variable.end, variable.key_start, variable.key_end)
+    added = read("gunicorn", [Node(word, *place) for word in words])
+    return CommandLine({**added.settings, **line.settings}, line.positional, line.complete and added.complete)
 
 
 def configuration_file(line: CommandLine, modules: Modules) -> tuple[Resource | None, bool]:
@@ -42,13 +65,28 @@ def configuration_file(line: CommandLine, modules: Modules) -> tuple[Resource | 
     return found, found is not None
 
 
+def application(line: CommandLine, modules: Modules) -> Node | None:
+    """What `module:attribute` gunicorn is told to serve: the first positional word, else the file's `wsgi_app`."""
+    if line.positional:
+        return line.positional[0]
+    module, _ = configuration_file(line, modules)
+    return None if module is None else module.node.mapping_at("assignments").get("wsgi_app")
+
+
 def facts(line: CommandLine, env: Environment, modules: Modules, span: Span) -> dict[str, Fact | Unknown]:
-    """The facts `app.*` of a gunicorn process; `span` is where a setting that is not declared would stand."""
+    """The facts `app.*` of a gunicorn process; `span` is where a setting that is not declared would stand.
+
+    `line`: what `with_command_args` returned.
+    """
     module, complete = configuration_file(line, modules)
     given: dict[str, Node | Unknown] = {}
     if module is not None:
         for name, value in module.node.mapping_at("assignments").items():
-            given[_FILE_NAMES.get(name, name)] = value
+            given[_FILE_NAMES.get(name, name)] = expand_python(value, env)
+    variable = env.variables.get(_COMMAND_ARGS)
+    if variable is not None and not line.complete:
+        unknown = Unknown(_COMMAND_ARGS, f"{_COMMAND_ARGS} is known only at deploy time")
+        given = {**dict.fromkeys((*_DEFAULTS, "bind"), unknown), **dict.fromkeys(given, unknown)}
     for name, setting in line.settings.items():
         given[name] = _value(setting)
     out: dict[str, Fact | Unknown] = {}

@@ -52,7 +52,8 @@ def _family_of(image: str) -> str:
         if any(mark in f"{image}@" for mark in marks):
             return family
     name = image.rpartition(":")[0] if ":" in image.rpartition("/")[2] else image
-    return "dash" if name.removeprefix("docker.io/").removeprefix("library/") in _DEBIAN_BY_DEFAULT else ""
+    name = name.rpartition("library/")[2].removeprefix("docker.io/")
+    return "dash" if name in _DEBIAN_BY_DEFAULT else ""
 
 
 def _copies(stage: Resource, stages: Sequence[Resource], seen: set[int]) -> Iterator[Copy]:

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
-from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model import Node, Repository, Resource, Scalar, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
+
+_ROUTES = ("k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.virtualservice")
 
 
 def services_of(podspec: Resource, repository: Repository) -> list[Resource]:
     """The `k8s.service` resources whose selector surely matches the pod, in its namespace."""
     labels = pod_labels(podspec)
+    if isinstance(labels, Unknown):
+        return []
     owner = podspec.parent or podspec
+    by_label = repository.memo("link.services_by_label", _services_by_label)
     found = []
-    for service in repository.of_kind("k8s.service"):
-        selector = service.node.get("spec.selector")
-        if selector is None or not selector.mapping or not same_namespace(service, owner):
-            continue
-        if selector_matches(selector, labels) is True:
-            found.append(service)
+    for key, value in labels.items():
+        for service in by_label.get((key, value.scalar), ()):
+            selector = service.node.get("spec.selector")
+            if selector is not None and same_namespace(service, owner) and selector_matches(selector, labels) is True:
+                found.append(service)
     return nearest(found, podspec)
+
+
+def _services_by_label(repository: Repository) -> dict[tuple[str, Scalar], list[Resource]]:
+    """Services by the first label that they select: a pod that lacks it is not theirs."""
+    found: dict[tuple[str, Scalar], list[Resource]] = {}
+    for service in repository.of_kind("k8s.service"):
+        for key, value in service.node.mapping_at("spec.selector").items():
+            if not value.is_unknown:
+                found.setdefault((key, value.scalar), []).append(service)
+            break
+    return found
 
 
 def nearest(candidates: Sequence[Resource], to: Resource) -> list[Resource]:
@@ -49,15 +64,18 @@ def same_namespace(one: Resource, other: Resource) -> bool:
 
 def routes_to(service: Resource, repository: Repository) -> list[Resource]:
     """The Ingress and Gateway API routes that name `service` as a backend."""
-    name = service.node.text_at("metadata.name")
-    routes = [
-        route
-        for route in repository.of_kind(
-            "k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.virtualservice"
-        )
-        if same_namespace(route, service) and any(backend.text == name for backend, _ in backends(route))
-    ]
-    return nearest(routes, service)
+    by_backend = repository.memo("link.routes_by_backend", _routes_by_backend)
+    candidates = by_backend.get(service.node.text_at("metadata.name") or "", ())
+    return nearest([route for route in candidates if same_namespace(route, service)], service)
+
+
+def _routes_by_backend(repository: Repository) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for route in repository.of_kind(*_ROUTES):
+        for name in dict.fromkeys(backend.text for backend, _ in backends(route)):
+            if name is not None:
+                found.setdefault(name, []).append(route)
+    return found
 
 
 def backends(route: Resource) -> Iterator[tuple[Node, Node | None]]:
@@ -93,15 +111,18 @@ def _ingress_backend(backend: Node) -> Iterator[tuple[Node, Node | None]]:
         yield name, backend.get("service.port.number") or backend.get("service.port.name") or backend.get("servicePort")
 
 
-def proxies_to(names: Mapping[str, Resource], repository: Repository) -> list[tuple[Resource, Resource]]:
-    """Pairs of an nginx location and the `k8s.service` (by DNS name in `names`) that its proxy_pass leads to."""
-    upstreams = {u.node.text_at("name"): u for u in repository.of_kind("nginx.upstream")}
-    found = []
+def proxies_to(hosts: Iterable[str], repository: Repository) -> list[Resource]:
+    """The nginx locations whose `proxy_pass` may lead to one of the DNS names `hosts`."""
+    by_host = repository.memo("link.locations_by_host", _locations_by_host)
+    return list(dict.fromkeys(location for host in hosts for location in by_host.get(host, ())))
+
+
+def _locations_by_host(repository: Repository) -> dict[str, list[Resource]]:
+    upstreams = {upstream.node.text_at("name"): upstream for upstream in repository.of_kind("nginx.upstream")}
+    found: dict[str, list[Resource]] = {}
     for location in repository.of_kind("nginx.location"):
         for host in proxied_hosts(location, upstreams):
-            service = names.get(host)
-            if service is not None:
-                found.append((location, service))
+            found.setdefault(host, []).append(location)
     return found
 
 

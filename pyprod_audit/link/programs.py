@@ -7,7 +7,7 @@ the module, under `if __name__ == "__main__"`, or in a function that is named as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyprod_audit.link.environment import Environment
@@ -49,20 +49,22 @@ class Started:
     call: Node
 
 
-def started(module: Resource, env: Environment) -> Started | None:
+def started(module: Resource, env: Environment, framework: Callable[[str], str]) -> Started | None:
     """The server that running `module` starts; None when no call of it is known to.
+
+    `framework` gives that of an application by its dotted name ("" when it cannot be told).
 
     When there are several, the one that is meant for production counts: a program that picks Flask's own server for
     development and waitress otherwise runs waitress.
     """
-    found = [one for call in module.node.items_at("calls") if (one := _started(call, env)) is not None]
+    found = [one for call in module.node.items_at("calls") if (one := _started(call, env, framework))]
     serious = [one for one in found if one.server in ("uvicorn", "waitress-serve", "gevent", "aiohttp", "sanic")]
     return next(iter(serious or found), None)
 
 
-def _started(call: Node, env: Environment) -> Started | None:
+def _started(call: Node, env: Environment, framework: Callable[[str], str]) -> Started | None:
     name = call.text_at("name") or ""
-    known = _STARTERS.get(name) or _method(name)
+    known = _STARTERS.get(name) or _method(name, framework)
     if known is None or not _runs(call):
         return None
     server, keywords, positions = known
@@ -77,13 +79,16 @@ def _started(call: Node, env: Environment) -> Started | None:
     return Started(server, settings, _app(name, given.get("app") or kwargs.get("app"), call), call)
 
 
-def _method(name: str) -> tuple[str, Mapping[str, str], tuple[str, ...]] | None:
-    """`flask.Flask.run` and its like: the method of an application object."""
-    package, _, rest = name.partition(".")
-    if package in _RUN and rest.rpartition(".")[2] in ("run", "run_server") and "." in rest:
-        keywords = {**_DEVELOPMENT, "workers": "workers", "auto_reload": "reload"}
-        return _RUN[package], keywords, ("host", "port", "debug")
-    return None
+def _method(name: str, framework: Callable[[str], str]) -> tuple[str, Mapping[str, str], tuple[str, ...]] | None:
+    """`flask.Flask.run` and its like: the method of an application object, of this module or another."""
+    owner, _, method = name.rpartition(".")
+    if method not in ("run", "run_server") or not owner:
+        return None
+    package = owner.partition(".")[0]
+    server = _RUN.get(package) if package in _RUN and "." in owner else _RUN.get(framework(owner))
+    if server is None:
+        return None
+    return server, {**_DEVELOPMENT, "workers": "workers", "auto_reload": "reload"}, ("host", "port", "debug")
 
 
 def _runs(call: Node) -> bool:
@@ -121,7 +126,7 @@ def expand_python(node: Node, env: Environment) -> Node:
     text = env.text(name)
     if text is None and found[2] is not None and env.excludes(name):
         text = found[2].strip().strip("\"'")
-        if not re.fullmatch(r"[\w.:/-]{1,80}", text) or text[0].isalpha() and text == found[2].strip():
+        if not re.fullmatch(r"[\w.:/-]{1,80}", text) or (text[0].isalpha() and text == found[2].strip()):
             return node  # a name, not a literal
     if text is None:
         return node

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pyprod_audit.link.environment import Environment
-from pyprod_audit.model import ImageFiles, Repository, Resource
+from pyprod_audit.model import ImageFiles, Repository, Resource, SourceFile
 
 
-def modules_by_path(repository: Repository) -> Mapping[str, Resource]:
-    """All `py.module` resources by the path of their file."""
+def modules_by_path(repository: Repository) -> dict[str, Resource]:
+    """All `py.module` resources by the path of their file; modules that a process names are added when asked for."""
     return {module.path: module for module in repository.of_kind("py.module")}
+
+
+def module_at(path: str, repository: Repository) -> Resource | None:
+    """The `py.module` of a file, also when the parser passed it over because nothing in it looked interesting."""
+    modules = repository.memo("link.modules_by_path", modules_by_path)
+    if path not in modules:
+        source = repository.files.get(path)
+        if source is None or not path.endswith(".py"):
+            return None
+        from pyprod_audit.parsers.python_source import read_module
+
+        parsed = read_module(source)
+        if not parsed.resources:
+            return None
+        modules[path] = parsed.resources[0]
+    return modules[path]
 
 
 class ModuleFinder:
@@ -26,26 +42,37 @@ class ModuleFinder:
         self._project = project
         self._pythonpath = [part for part in (env.text("PYTHONPATH") or "").split(":") if part]
         self._chdir = chdir
-        self._modules = repository.memo("link.modules_by_path", modules_by_path)
 
     def path(self, dotted: str) -> str | None:
-        """The file of the tree that `import dotted` would load, or None when none is found."""
+        """The file of the tree that `import dotted` would load, or None when none is found.
+
+        Names that the parser made of relative imports start at the scan root: they are tried last.
+        """
         stem = dotted.replace(".", "/")
-        for relative in (f"{stem}.py", f"{stem}/__init__.py"):
+        relatives = (f"{stem}.py", f"{stem}/__init__.py")
+        for relative in relatives:
             for candidate in self._candidates(relative):
                 if candidate in self._repository.paths:
                     return candidate
-        return None
+        return next((relative for relative in relatives if relative in self._repository.paths), None)
 
     def module(self, dotted: str) -> Resource | None:
-        """The facts of that file; None when there is no such file or nothing of interest in it."""
+        """The facts of that file; None when there is no such file or it was not read."""
         path = self.path(dotted)
-        return None if path is None else self._modules.get(path)
+        return None if path is None else module_at(path, self._repository)
 
     def at(self, relative: str) -> Resource | None:
         """The `py.module` at a path as the process sees it ("gunicorn.conf.py", "/app/conf.py")."""
         for candidate in self._candidates(relative):
-            found = self._modules.get(candidate)
+            found = module_at(candidate, self._repository)
+            if found is not None:
+                return found
+        return None
+
+    def text(self, relative: str) -> SourceFile | None:
+        """The text of a file that is not Python ("uwsgi.ini") at a path as the process sees it."""
+        for candidate in self._candidates(relative):
+            found = self._repository.files.get(candidate)
             if found is not None:
                 return found
         return None
@@ -61,5 +88,7 @@ class ModuleFinder:
         folders = list(self._files.folders()) if self._files is not None else []
         if self._project is not None:
             folders += [self._project, posixpath.join(self._project, "src"), posixpath.join(self._project, "app")]
+        inside = () if self._chdir.startswith("/") or not self._chdir else (self._chdir,)
         for folder in folders:
-            yield posixpath.join(folder, relative)
+            for below in (*inside, ""):
+                yield posixpath.normpath(posixpath.join(folder, below, relative))

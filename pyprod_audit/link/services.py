@@ -228,7 +228,11 @@ def _service(
     module = None
     modules: tuple[Resource, ...] = ()
     if running is not None and isinstance(running.app, AppReference):
-        module = finder.module(running.app.module)
+        if running.chdir:
+            finder = ModuleFinder(repository, files, project, env, running.chdir)
+        module = running.script if running.app.module == "__main__" else finder.module(running.app.module)
+    elif running is not None:
+        module = running.script
     if files is not None and project is not None:
         modules = tuple(_modules_of(project, repository))
     entries: tuple[Resource, ...] = ()
@@ -255,8 +259,7 @@ def _modules_of(project: str, repository: Repository) -> Iterator[Resource]:
 def _entries(pod: Resource, repository: Repository) -> tuple[Resource, ...]:
     services = network.services_of(pod, repository)
     routes = [route for service in services for route in network.routes_to(service, repository)]
-    names = {host: service for service in services for host in _dns_names(service)}
-    proxies = [location for location, _ in network.proxies_to(names, repository)]
+    proxies = network.proxies_to((host for service in services for host in _dns_names(service)), repository)
     return tuple(dict.fromkeys((*services, *routes, *proxies)))
 
 
@@ -288,7 +291,7 @@ def _process(
     startup = _startup(stage, container, env, scripts)
     if startup is None:
         return None
-    found = process(startup, finder.at, project or "")
+    found = process(startup, finder, project or "")
     if container is not None and container.parent is not None:
         shared = container.parent.node.get("shareProcessNamespace")
         if shared is not None and shared.scalar is True:  # then the pause container is PID 1 for everybody

@@ -1,7 +1,7 @@
 """Reads the part of a uWSGI configuration that stands in an INI file.
 
-Syntax: "Configuring uWSGI" and "Configuration logic" of the uWSGI 2.0 documentation. Placeholders (`$(NAME)`, `%(name)`,
-`@(file)`, `%d` and the like) and what stands under `if-…`/`for` are values that are known only when uWSGI runs.
+Syntax: "Configuring uWSGI" and "Configuration logic" of the uWSGI 2.0 documentation. Placeholders (`$(NAME)`,
+`%(name)`, `@(file)`, `%d` and the like) and what stands under `if-…`/`for` are known only when uWSGI runs.
 """
 
 from __future__ import annotations

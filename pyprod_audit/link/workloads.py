@@ -68,16 +68,20 @@ def prestop_seconds(container: Resource) -> Fact | Unknown | None:
 
 def autoscalers(workload: Resource, repository: Repository) -> list[Resource]:
     """The HorizontalPodAutoscalers and KEDA ScaledObjects that target `workload`."""
-    name = name_of(workload)
-    found = []
+    by_target = repository.memo("link.scalers_by_target", _scalers_by_target)
+    candidates = by_target.get((workload.kind, name_of(workload)), ())
+    return nearest([scaler for scaler in candidates if same_namespace(scaler, workload)], workload)
+
+
+def _scalers_by_target(repository: Repository) -> dict[tuple[str, str], list[Resource]]:
+    found: dict[tuple[str, str], list[Resource]] = {}
     for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
         target = scaler.node.get("spec.scaleTargetRef")
-        if target is None or target.text_at("name") != name or not same_namespace(scaler, workload):
-            continue
-        kind = (target.text_at("kind") or "Deployment").lower()
-        if f"k8s.{kind}" == workload.kind:
-            found.append(scaler)
-    return nearest(found, workload)
+        name = target.text_at("name") if target is not None else None
+        if target is not None and name is not None:
+            kind = (target.text_at("kind") or "Deployment").lower()
+            found.setdefault((f"k8s.{kind}", name), []).append(scaler)
+    return found
 
 
 def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Unknown]:

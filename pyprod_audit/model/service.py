@@ -46,8 +46,11 @@ class AppReference:
 class Process:
     """What runs in a container (or on a host) once wrappers and shells are looked through.
 
-    `server`: gunicorn, uvicorn, hypercorn, uwsgi, daphne, flask, runserver, fastapi, celery, python, other.
-    `argv`: the words from the program's name on. `wrappers`: programs in front of it, outermost first ("sh -c",
+    `server`: gunicorn, uvicorn, hypercorn, uwsgi, daphne, granian, waitress-serve, flask, runserver, "fastapi run",
+    "fastapi dev", http.server, celery, django-command, python, other; a Python program that starts a server itself
+    counts as that server (also gevent, aiohttp, sanic, quart, bottle, dash, werkzeug, wsgiref).
+    `argv`: the words from the program's name on. `config`: the `py.module` that holds the server's settings;
+    `script`: the `py.module` of the program; `chdir`: the folder that the server changes to. `wrappers`: programs in front of it, outermost first ("sh -c",
     "poetry run", "tini"). `signals`: whether SIGTERM reaches the server; None when that cannot be told; the span is
     the place that decides it and `signals_because` says why.
     """
@@ -62,6 +65,9 @@ class Process:
     signals_because: str = ""
     signals_span: Span | None = None
     python_project: str = ""
+    config: Resource | None = None
+    script: Resource | None = None
+    chdir: str = ""
 
     def fact(self, name: str) -> Fact | None:
         """The fact `name` when it is known."""

@@ -1,0 +1,81 @@
+"""POOL-001: what all processes of all replicas may open, against what the database takes."""
+
+from __future__ import annotations
+
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.link.connection_limits import RESERVED, connection_limit, usable
+from pyprod_audit.link.database_clients import Demand, demands
+from pyprod_audit.link.datastores import POSTGRESQL, Datastore
+from pyprod_audit.model import Fact, Repository, Service, Span, Unknown
+
+_Related = tuple[tuple[Span, str], ...]
+
+
+def exceed_limit(service: Service, context: Context) -> Outcomes:
+    """The pools of a service, alone or with the others that use the same database, need more than it takes."""
+    own = demands(context.repository).get(id(service))
+    if own is None or isinstance(own, str):
+        yield Skip(own or "the service opens no pool that is known")
+        return
+    limit = connection_limit(own.datastore, context.repository)
+    if limit is None:
+        yield Skip("the database has no limit to compare with")
+    elif isinstance(limit, Unknown):
+        yield Cannot(own.datastore.span, limit.because or f"{limit.expression} is known only at deploy time")
+    elif isinstance(own.total, Unknown):
+        yield Cannot(own.places[0][0], own.total.because or f"{own.total.expression} is known only at deploy time")
+    else:
+        yield from _compared(own, own.total, limit, context.repository)
+
+
+def _compared(own: Demand, total: int, limit: Fact, repository: Repository) -> Outcomes:
+    takes = usable(limit, own.datastore.kind)
+    end = (limit.span, f"{own.datastore.address}: max_connections {limit.number:g}{_by(limit)}")
+    limit_shown = f"{own.datastore.address} takes {takes}{_arithmetic(limit, own.datastore)}"
+    span, related = own.places[0][0], (*own.places[1:], end)
+    if total > takes:
+        yield Hit(
+            span, {"total": total, "limit": takes}, related,
+            message=f"{{name}} may open {own.shown} = {total} database connections; {limit_shown}",
+        )  # fmt: skip
+        return
+    others = [(one, one.total) for one in _sharing(own, repository) if isinstance(one.total, int)]
+    if any(count > takes for _, count in others):
+        return
+    together = total + sum(count for _, count in others)
+    # One finding for all of them: at the service that opens most, the first of equals.
+    first = all(count < total or (count == total and _before(own, one)) for one, count in others)
+    if together > takes and first:
+        listed = " + ".join([f"{total} ({own.shown})", *(f"{count} by {one.service.name}" for one, count in others)])
+        yield Hit(
+            span, {"total": together, "limit": takes},
+            (*related, *((one.places[0][0], f"{one.service.name}: {one.shown} = {count}") for one, count in others)),
+            message=f"{{name}} and {_others(len(others))} may open {listed} = {together} database connections; {limit_shown}",
+        )  # fmt: skip
+
+
+def _sharing(own: Demand, repository: Repository) -> list[Demand]:
+    """The demands of other services on the same database."""
+    return [
+        one for one in demands(repository).values()
+        if isinstance(one, Demand) and one is not own and one.datastore is own.datastore
+    ]  # fmt: skip
+
+
+def _before(one: Demand, other: Demand) -> bool:
+    return (one.service.name, one.places[0][0].start) < (other.service.name, other.places[0][0].start)
+
+
+def _others(count: int) -> str:
+    return "another service" if count == 1 else f"{count} other services"
+
+
+def _by(limit: Fact) -> str:
+    return "" if limit.declared else f" ({limit.label})"
+
+
+def _arithmetic(limit: Fact, datastore: Datastore) -> str:
+    number = f"max_connections {limit.number:g}"
+    if not limit.declared:
+        number += f", {limit.label},"
+    return f" ({number} − {RESERVED} reserved)" if datastore.kind == POSTGRESQL else f" ({number.rstrip(',')})"
