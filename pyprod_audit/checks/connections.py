@@ -31,43 +31,37 @@ def exceed_limit(service: Service, context: Context) -> Outcomes:
 def _compared(own: Demand, total: int, limit: Fact, repository: Repository) -> Outcomes:
     takes = usable(limit, own.datastore.kind)
     end = (limit.span, f"{own.datastore.address}: max_connections {limit.number:g}{_by(limit)}")
-    limit_shown = f"{own.datastore.address} takes {takes}{_arithmetic(limit, own.datastore)}"
     span, related = own.places[0][0], (*own.places[1:], end)
+    values = {"sum": own.shown, "total": total, "database": own.datastore.address, "takes": takes,
+              "limit": _arithmetic(limit, own.datastore)}  # fmt: skip
     if total > takes:
-        yield Hit(
-            span, {"total": total, "limit": takes}, related,
-            message=f"{{name}} may open {own.shown} = {total} database connections; {limit_shown}",
-        )  # fmt: skip
+        yield Hit(span, values, related)
         return
-    others = [(one, one.total) for one in _sharing(own, repository) if isinstance(one.total, int)]
+    others = _sharing(own, repository)
     if any(count > takes for _, count in others):
         return
     together = total + sum(count for _, count in others)
     # One finding for all of them: at the service that opens most, the first of equals.
-    first = all(count < total or (count == total and _before(own, one)) for one, count in others)
+    first = all((count, own.service.name) <= (total, one.service.name) for one, count in others)
     if together > takes and first:
-        listed = " + ".join([f"{total} ({own.shown})", *(f"{count} by {one.service.name}" for one, count in others)])
+        summands = [f"{total} by {own.service.name}", *(f"{count} by {one.service.name}" for one, count in others)]
         yield Hit(
-            span, {"total": together, "limit": takes},
+            span, {**values, "sum": " + ".join(summands), "total": together},
             (*related, *((one.places[0][0], f"{one.service.name}: {one.shown} = {count}") for one, count in others)),
-            message=f"{{name}} and {_others(len(others))} may open {listed} = {together} database connections; {limit_shown}",
+            message="{name} and the others may open {sum} = {total} connections; {database} takes {takes} ({limit})",
         )  # fmt: skip
 
 
-def _sharing(own: Demand, repository: Repository) -> list[Demand]:
-    """The demands of other services on the same database."""
-    return [
-        one for one in demands(repository).values()
-        if isinstance(one, Demand) and one is not own and one.datastore is own.datastore
-    ]  # fmt: skip
-
-
-def _before(one: Demand, other: Demand) -> bool:
-    return (one.service.name, one.places[0][0].start) < (other.service.name, other.places[0][0].start)
-
-
-def _others(count: int) -> str:
-    return "another service" if count == 1 else f"{count} other services"
+def _sharing(own: Demand, repository: Repository) -> list[tuple[Demand, int]]:
+    """The other services on the same database with their known totals; copies of one manifest count once."""
+    found: dict[str, tuple[Demand, int]] = {}
+    for one in demands(repository).values():
+        if not isinstance(one, Demand) or not isinstance(one.total, int) or one.datastore is not own.datastore:
+            continue
+        name = one.service.name
+        if name != own.service.name and (name not in found or one.total > found[name][1]):
+            found[name] = (one, one.total)
+    return list(found.values())
 
 
 def _by(limit: Fact) -> str:
@@ -75,7 +69,5 @@ def _by(limit: Fact) -> str:
 
 
 def _arithmetic(limit: Fact, datastore: Datastore) -> str:
-    number = f"max_connections {limit.number:g}"
-    if not limit.declared:
-        number += f", {limit.label},"
-    return f" ({number} − {RESERVED} reserved)" if datastore.kind == POSTGRESQL else f" ({number.rstrip(',')})"
+    number = f"max_connections {limit.number:g}" + ("" if limit.declared else f", {limit.label}")
+    return f"{number}; {RESERVED} reserved" if datastore.kind == POSTGRESQL else number

@@ -12,6 +12,7 @@ from pyprod_audit.model import Node, Resource
 from pyprod_audit.model.units import measure, quantity
 
 _KINDS: Final = ("requests", "limits")
+_ROUNDING: Final = 1 + 1e-9
 _BYTES: Final = frozenset({"memory", "ephemeral-storage"})
 _WRITTEN_WRONG: Final = {
     "MB": "M", "GB": "G", "KB": "Ki", "TB": "T", "mb": "M", "gb": "G", "kb": "k", "MiB": "Mi", "GiB": "Gi", "KiB": "Ki",
@@ -103,7 +104,7 @@ def _more_than_limit(resource: Resource, name: str, request: Node, context: Cont
         yield Cannot(request.anchor, f"the request or the limit of {name} is known only at deploy time")
         return
     try:
-        above = quantity(request.scalar) > quantity(limit.scalar)
+        above = quantity(request.scalar) > quantity(limit.scalar) * _ROUNDING  # 700m is not exactly 0.7
     except ValueError:
         return  # null, or the limit of a LimitRange that is none
     if above:

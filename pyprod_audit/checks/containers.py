@@ -66,7 +66,7 @@ def _memory_hit(container: Resource, repository: Repository) -> Hit:
     return Hit(
         at,
         values,
-        message="{container} sets neither a memory limit nor a request: {effect}, and its pod is among the first to be evicted",
+        message="{container} sets neither a memory limit nor a request: {effect}, and its pod is evicted early",
         address=address,
     )
 

@@ -12,11 +12,12 @@ from pyprod_audit.checks.kubernetes_ports import asks_for, bind_ports
 from pyprod_audit.checks.kubernetes_selection import (
     labels_in_words,
     labels_place,
-    made_by_operator,
-    neighbours,
+    meant_places,
+    near_misses,
     select,
     selector_in_words,
     selector_pairs,
+    workload_of,
 )
 from pyprod_audit.link.network import nearest
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
@@ -44,38 +45,13 @@ def service_selects_nothing(service: Resource, context: Context) -> Outcomes:
     if selection.sure:
         return
     if selection.maybe:
-        yield Cannot(selector.anchor, f"the labels of {_address(selection.maybe[0])} are known only at deploy time")
+        yield Cannot(selector.anchor, f"the labels of {workload_of(selection.maybe[0])} are known only at deploy time")
         return
-    if unknown := next((value for value in selector.mapping.values() if value.is_unknown), None):
-        yield cannot(unknown)
+    near = near_misses(service, selector, context.repository)
+    if not isinstance(near, tuple):
+        yield near
         return
-    yield from _missing_pods(service, selector, context.repository)
-
-
-def _missing_pods(service: Resource, selector: Node, repository: Repository) -> Outcomes:
-    if not repository.of_kind("k8s.podspec"):
-        yield Skip("no workloads are in the repository")
-        return
-    near = neighbours(service, repository)
-    if not near:
-        yield Cannot(selector.anchor, "no workload stands near it: its pods may be deployed from elsewhere")
-        return
-    because = made_by_operator(selector, repository)
-    if because:
-        yield Cannot(selector.anchor, because)
-        return
-    doubt = origins.additions(service, repository) or next(
-        (found for pod in near if (found := origins.changes(pod, repository))), None
-    )
-    if doubt:
-        yield doubt
-        return
-    shown = sorted(near, key=lambda pod: -_likeness(service, selector, pod))[:2]
-    yield Hit(
-        selector.anchor,
-        {"selector": labels_in_words(selector.mapping)},
-        tuple((labels_place(pod), f"{_address(pod)} has {labels_in_words(pod_labels(pod))}") for pod in shown),
-    )
+    yield Hit(selector.anchor, {"selector": selector_in_words(selector)}, meant_places(near))
 
 
 def selector_of(service: Resource) -> Node | None:
@@ -133,14 +109,14 @@ def service_mixes_workloads(service: Resource, context: Context) -> Outcomes:
     if doubt:
         yield doubt
         return
-    related: list[tuple[Span, str]] = [(labels_place(main), f"labels of {_address(main)}")]
-    related += [(labels_place(other), f"labels of {_address(other)}") for other, _ in strangers[:3]]
+    related: list[tuple[Span, str]] = [(labels_place(main), f"labels of {workload_of(main)}")]
+    related += [(labels_place(other), f"labels of {workload_of(other)}") for other, _ in strangers[:3]]
     yield Hit(
         selector.anchor,
         {
             "selector": labels_in_words(selector.mapping),
-            "main": _address(main),
-            "others": ", ".join(_address(other) for other, _ in strangers[:3]),
+            "main": workload_of(main),
+            "others": ", ".join(workload_of(other) for other, _ in strangers[:3]),
             "why": why,
         },
         tuple(related),
@@ -151,7 +127,7 @@ def _same_place(service: Resource, pods: Sequence[Resource]) -> list[Resource]:
     """Of several copies of the manifests, the pods that belong to this one; one of each workload."""
     folder = posixpath.dirname(service.path)
     here = [pod for pod in pods if posixpath.dirname(pod.path) == folder] or nearest(pods, service)
-    return list({_address(pod): pod for pod in here}.values())
+    return list({workload_of(pod): pod for pod in here}.values())
 
 
 def _stranger(main: Resource, other: Resource, service: Resource, context: Context) -> str:
@@ -223,7 +199,3 @@ def _likeness(service: Resource, selector: Node, pod: Resource) -> int:
         for key, value in {**({} if isinstance(own, Unknown) else own), **selector.mapping}.items():
             score += key in labels and labels[key].scalar == value.scalar
     return score + (1 if pod.parent is not None and pod.parent.kind not in _JOBS else 0)
-
-
-def _address(pod: Resource) -> str:
-    return pod.parent.address if pod.parent is not None else pod.address

@@ -225,5 +225,3 @@ def _places(containers: Sequence[Resource]) -> tuple[tuple[Span, str], ...]:
         name = container.node.text_at("name") or "container"
         found.append(((ports or container.node).anchor, f"{name} declares {ports_in_words(container)}"))
     return tuple(found)
-
-

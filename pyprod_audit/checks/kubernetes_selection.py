@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from pyprod_audit.checks import kubernetes_origins as origins
+from pyprod_audit.checks.api import Cannot, Skip, cannot
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, pod_labels, selector_matches
@@ -19,6 +22,11 @@ _SET_BY_CONTROLLERS = frozenset({
     "controller-revision-hash", "pod-template-generation", "rollouts-pod-template-hash", "job-name",
     "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "controller-uid",
     "batch.kubernetes.io/controller-uid",
+})  # fmt: skip
+_WORD = re.compile(r"[a-z0-9]{2,}")
+_COMMON_WORDS = frozenset({
+    "service", "svc", "deployment", "deploy", "app", "application", "server", "statefulset", "pod", "policy", "pdb",
+    "network", "allow", "deny", "true", "false", "kubernetes", "k8s", "production", "prod", "staging", "dev", "none",
 })  # fmt: skip
 _COMMON_KEYS = ("app.kubernetes.io/", "k8s-app")
 _BUILT_IN = frozenset(f"k8s.{kind.lower()}" for kind in BUILT_IN_KINDS) | {
@@ -66,12 +74,47 @@ def select(selector: Node, owner: Resource, repository: Repository) -> Selection
     return Selection(tuple(sure), tuple(maybe))
 
 
-def neighbours(owner: Resource, repository: Repository, kind: str = "k8s.podspec") -> list[Resource]:
-    """The pods (or objects of `kind`) that were surely meant to meet `owner`: of its folder, name or namespace."""
-    return [one for one in repository.of_kind(kind) if same_namespace(owner, one) and _beside(owner, one)]
+def near_misses(owner: Resource, selector: Node, repository: Repository) -> tuple[Resource, ...] | Cannot | Skip:
+    """What a selector that selects no pod was meant to select, the likeliest first.
+
+    Pods may come from elsewhere, so that only those of the same folder or namespace that are called alike show that
+    the selector is wrong. Otherwise the answer is why it cannot be told.
+    """
+    if not repository.of_kind("k8s.podspec"):
+        return Skip("no workloads are in the repository")
+    unknown = next((value for value in selector_pairs(selector).values() if value.is_unknown), None)
+    if unknown is not None:
+        return cannot(unknown)
+    words = _words(name_of(owner), *(str(value.scalar) for value in selector_pairs(selector).values()))
+    near = [
+        pod
+        for pod in repository.of_kind("k8s.podspec")
+        if same_namespace(owner, pod) and _beside(owner, pod) and (pod.path == owner.path or words & _words_of(pod))
+    ]
+    if not near:
+        return Cannot(selector.anchor, "no workload beside it is called alike: its pods may come from elsewhere")
+    because = _made_by_operator(selector, repository)
+    if because:
+        return Cannot(selector.anchor, because)
+    doubt = origins.additions(owner, repository) or next(
+        (found for pod in near if (found := origins.changes(pod, repository))), None
+    )
+    return doubt or tuple(sorted(near, key=lambda pod: -len(words & _words_of(pod))))
 
 
-def made_by_operator(selector: Node, repository: Repository) -> str:
+def meant_places(pods: Iterable[Resource]) -> tuple[tuple[Span, str], ...]:
+    """The labels of the first pods, as the other ends of a finding."""
+    return tuple(
+        (labels_place(pod), f"{workload_of(pod)} has {labels_in_words(pod_labels(pod))}") for pod in islice(pods, 2)
+    )
+
+
+def workload_of(pod: Resource) -> str:
+    """The address of the workload that a pod belongs to."""
+    return pod.parent.address if pod.parent is not None else pod.address
+
+
+def _made_by_operator(selector: Node, repository: Repository) -> str:
     """Why the pods of `selector` may be made by a controller of custom resources; empty when nothing says so."""
     keys = repository.memo("checks.pods_by_label", _index).keys
     custom = repository.memo("checks.custom_labels", _custom_labels)
@@ -151,6 +194,17 @@ def _without_controller_labels(selector: Node) -> Node:
         if key not in _SET_BY_CONTROLLERS:
             kept[key] = value
     return Node(kept, selector.source, selector.start, selector.end, selector.key_start, selector.key_end)
+
+
+def _words(*texts: str) -> set[str]:
+    """The telling words of names: `payment-service` is about payment."""
+    return {word for text in texts for word in _WORD.findall(text.lower()) if word not in _COMMON_WORDS}
+
+
+def _words_of(pod: Resource) -> set[str]:
+    labels = pod_labels(pod)
+    known = () if isinstance(labels, Unknown) else tuple(str(value.scalar) for value in labels.values())
+    return _words(name_of(pod), *known)
 
 
 def _beside(owner: Resource, other: Resource) -> bool:

@@ -51,7 +51,7 @@ def patch_that_sets(resource: Resource, key: str, repository: Repository) -> str
 
 
 def image_override(name: str, repository: Repository) -> Node | None:
-    """The entry of a kustomization's `images` that replaces the image `name`."""
+    """The entry of a kustomization's `images` that replaces the tag of the image `name`."""
     return repository.memo("kustomize.images", _image_entries).get(name)
 
 
@@ -65,7 +65,7 @@ def _image_entries(repository: Repository) -> Mapping[str, Node]:
     for kustomization in repository.of_kind("kustomize.kustomization"):
         for entry in kustomization.node.items_at("images"):
             name = entry.text_at("name")
-            if name:
+            if name and ("newTag" in entry.mapping or "digest" in entry.mapping):
                 found.setdefault(name, entry)
     return found
 

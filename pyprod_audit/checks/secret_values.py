@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Final
 
 from pyprod_audit.checks.secret_names import Sort
@@ -76,11 +77,12 @@ _PATH: Final = re.compile(
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
 _UUID: Final = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
 _CONSTANT: Final = re.compile(r"^[A-Z][A-Z_]+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
+_CAMEL: Final = re.compile(r"[a-z][A-Z][a-z]")
 _DOTTED: Final = re.compile(r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){1,6}(?:\(.*\))?$")
 _JWT: Final = re.compile(r"^eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}$")
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9]+")
 _WORD_LIKE: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,4}|[a-zA-Z][0-9]{1,2}|[A-Z]?[a-z]{2,}[0-9]{1,4}")
-_HUMPS: Final = re.compile(r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,4}(?![a-z])|[0-9]{1,4})+")
+_HUMPS: Final = re.compile(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,5}(?![a-z]))++[0-9]{0,4}")
 _SWITCHES: Final = frozenset({
     "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required", "optional", "auto",
     "always", "never", "hidden", "masked", "empty", "static", "dynamic", "include", "same-origin", "omit", "bearer", "basic",
@@ -92,13 +94,12 @@ _SWITCHES: Final = frozenset({
 def judge(value: str, sort: Sort, day: date | None = None) -> Value:
     """How much `value` looks like the secret that a name of this `sort` promises; `day`: for tokens that expire."""
     text = value.strip().strip("\"'")
-    if len(text) < 3 or len(text) > LONGEST or is_stand_in(text):
+    if len(text) < 3 or len(text) > LONGEST:
         return Value.NOTHING
     lowered = text.lower()
-    if sort is Sort.PASSWORD or len(text) >= 6:
-        if lowered in _EXACT_DEFAULTS or (len(text) <= 40 and _STAND_IN.fullmatch(lowered)):
-            return Value.DEFAULT
-    if lowered in _SWITCHES or is_reference(text, sort):
+    if (sort is Sort.PASSWORD or len(text) >= 6) and _is_default(text):
+        return Value.DEFAULT
+    if is_stand_in(text) or lowered in _SWITCHES or is_reference(text, sort):
         return Value.NOTHING
     if _PLACEHOLDER.search(lowered):
         return Value.NOTHING
@@ -109,6 +110,13 @@ def judge(value: str, sort: Sort, day: date | None = None) -> Value:
     if _is_chosen_well(text, sort):
         return Value.STRONG
     return Value.PLAIN
+
+
+def _is_default(text: str) -> bool:
+    lowered = text.lower()
+    if _CONSTANT.match(text) or _CAMEL.search(text):
+        return False  # the name of a variable or field
+    return lowered in _EXACT_DEFAULTS or (len(text) <= 40 and _STAND_IN.fullmatch(lowered) is not None)
 
 
 def is_stand_in(text: str) -> bool:
@@ -186,12 +194,12 @@ def _names_a_thing(text: str) -> bool:
 def _switches(text: str) -> int:
     """How often the kind of character changes between lower case, upper case and digit."""
     kinds = [(c.islower(), c.isupper(), c.isdigit()) for c in text]
-    return sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    return sum(a != b for a, b in pairwise(kinds))
 
 
 def _ascends(text: str) -> bool:
     """Whether most of it counts up or repeats: `123456789`, `abcdef0123456789`, `AKIA1111…`."""
-    runs = sum(ord(b) - ord(a) in (0, 1) for a, b in zip(text, text[1:], strict=False))
+    runs = sum(ord(b) - ord(a) in (0, 1) for a, b in pairwise(text))
     return len(text) >= 8 and runs >= (len(text) - 1) * 0.6
 
 

@@ -67,8 +67,8 @@ def _demand(service: Service, pools: tuple[Pool, ...], repository: Repository) -
 def _largest(pools: tuple[Pool, ...], kind: str) -> Pool:
     """The pool that counts. A project may declare several, for commands or for tests; one is surely used."""
     fitting = [pool for pool in pools if pool.kind in (kind, "")] or list(pools)
-    known = [pool for pool in fitting if isinstance(pool.size, int)]
-    return max(known, key=lambda pool: pool.size) if known else fitting[0]
+    sized = [(pool.size, -index) for index, pool in enumerate(fitting) if isinstance(pool.size, int)]
+    return fitting[-max(sized)[1]] if sized else fitting[0]
 
 
 # -- which database --------------------------------------------------------------------------------------------
@@ -128,11 +128,9 @@ def _chosen(candidates: list[Datastore], service: Service) -> Datastore | None:
 def _product(service: Service, pool: Pool) -> tuple[int | Unknown, str, tuple[tuple[Span, str], ...]]:
     threads = _concurrency(service)
     workers = _processes(service)
-    replicas = service.facts.get("k8s.max_replicas")
-    places = [(pool.span, pool.label)]
-    for factor in (threads if pool.per_thread or pool.bound_by_threads else None, workers, replicas):
-        if isinstance(factor, Fact):
-            places.append((factor.span, factor.label))
+    replicas = _labelled(service.facts.get("k8s.max_replicas"), "replicas at most")
+    factors = (threads if pool.per_thread or pool.bound_by_threads else None, workers, replicas)
+    places = [(pool.span, pool.label), *((one.span, one.label) for one in factors if isinstance(one, Fact))]
     unknown = _first_unknown(pool, threads, workers, replicas)
     if unknown is not None:
         return unknown, "", tuple(places)
@@ -157,7 +155,8 @@ def _first_unknown(
         return Unknown("threads", "nothing bounds the number of concurrent connections")
     for factor, what in ((workers, "worker processes"), (replicas, "replicas")):
         if isinstance(factor, Unknown):
-            return Unknown(factor.expression, f"the number of {what} is not known: {factor.because or factor.expression}")
+            because = factor.because or factor.expression
+            return Unknown(factor.expression, f"the number of {what} is not known: {because}")
         if factor is None:
             return Unknown(what, f"the number of {what} is not known")
     return None

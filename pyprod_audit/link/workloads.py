@@ -70,7 +70,22 @@ def autoscalers(workload: Resource, repository: Repository) -> list[Resource]:
     """The HorizontalPodAutoscalers and KEDA ScaledObjects that target `workload`."""
     by_target = repository.memo("link.scalers_by_target", _scalers_by_target)
     candidates = by_target.get((workload.kind, name_of(workload)), ())
-    return nearest([scaler for scaler in candidates if same_namespace(scaler, workload)], workload)
+    own = [one for one in candidates if same_namespace(one, workload) and _is_nearest(workload, one, repository)]
+    return nearest(own, workload)
+
+
+def _is_nearest(workload: Resource, scaler: Resource, repository: Repository) -> bool:
+    """Whether no other copy of the workload (another variant of the deployment) stands nearer to the autoscaler."""
+    by_name = repository.memo("link.workloads_by_name", _workloads_by_name)
+    copies = [one for one in by_name.get((workload.kind, name_of(workload)), ()) if same_namespace(one, scaler)]
+    return workload in nearest(copies, scaler)
+
+
+def _workloads_by_name(repository: Repository) -> dict[tuple[str, str], list[Resource]]:
+    found: dict[tuple[str, str], list[Resource]] = {}
+    for workload in repository.of_kind(*sorted(_SCALED)):
+        found.setdefault((workload.kind, name_of(workload)), []).append(workload)
+    return found
 
 
 def _scalers_by_target(repository: Repository) -> dict[tuple[str, str], list[Resource]]:

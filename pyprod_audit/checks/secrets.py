@@ -1,0 +1,146 @@
+"""Secrets in plain text: tokens of providers, literals under the names of secrets, passwords in URLs."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.docker_view import is_workplace
+from pyprod_audit.checks.kubernetes_secrets import kubernetes_places
+from pyprod_audit.checks.python_secrets import python_places
+from pyprod_audit.checks.secret_text import Secret, Syntax, known_formats_in, secrets_in
+from pyprod_audit.checks.terraform_secrets import terraform_places
+from pyprod_audit.model import Node, Repository, SourceFile
+
+MOST: Final = 50
+"""Findings of one file; a dump of credentials is told often enough by then."""
+
+# Key material has a rule of its own, and what a Dockerfile holds is told as such.
+_OTHER_RULES: Final = frozenset({"dockerfile", "dockerignore", "lock", "python-version"})
+_KEY_FILES: Final = (".pem", ".key", ".crt", ".cer", ".p8", ".pub", ".asc", ".gpg")
+_SKIPPED_FILES: Final = re.compile(
+    r"(?:^|/)(?:google-services\.json|\.secrets\.baseline|package(?:-lock)?\.json|composer\.json|tsconfig[\w.-]*\.json|[\w.-]*schema[\w.-]*\.json"
+    r"|openapi[\w.-]*|swagger[\w.-]*|[\w.-]*\.min\.[\w]+|\.htpasswd|htpasswd|[\w.-]*\.sops\.[\w]+|[\w.-]*\.enc\.[\w]+)$",
+    re.IGNORECASE,
+)
+_SKIPPED_FOLDERS: Final = re.compile(
+    r"(?:^|/)(?:locale|locales|i18n|translations|lang|cassettes|snapshots|__snapshots__|node_modules|dist|static|staticfiles|public"
+    r"|migrations|dashboards)/",
+    re.IGNORECASE,
+)
+_SAMPLE: Final = re.compile(
+    r"(?:^|[._/-])(?:example|examples|sample|samples|template|templates|tmpl|dist|default|defaults|mock|mocks|fixture|fixtures|demo"
+    r"|stub|stubs|dummy|spec|seed|seeds|tutorial|playground|benchmarks?)(?:[._/-]|$)",
+    re.IGNORECASE,
+)
+_SYNTAXES: Final = {
+    "python": Syntax.PYTHON,
+    "shell": Syntax.SHELL,
+    "yaml": Syntax.YAML,
+    "kubernetes": Syntax.YAML,
+    "kustomization": Syntax.YAML,
+    "kustomize-patch": Syntax.YAML,
+    "helm-values": Syntax.YAML,
+    "terraform": Syntax.QUOTED,
+    "requirements": Syntax.LINES,
+}
+_QUOTED_SUFFIXES: Final = (".json", ".toml")
+_NETRC: Final = frozenset({".netrc", "_netrc"})
+
+
+def is_sample(path: str) -> bool:
+    """Whether a file is there to be copied, or serves developers and tests: what it holds opens nothing."""
+    return is_workplace(path) or _SAMPLE.search(path) is not None
+
+
+def literal_secret(file: SourceFile, context: Context) -> Outcomes:
+    """A secret stands in plain text in a file that the other rules about secrets do not judge."""
+    path = file.path
+    if file.kind in _OTHER_RULES or path.lower().endswith(_KEY_FILES):
+        yield Skip("another rule judges such files")
+        return
+    if _SKIPPED_FILES.search(path) or _SKIPPED_FOLDERS.search(path):
+        yield Skip("not configuration of this service")
+        return
+    found = _secrets_of(file, context)
+    if not found:
+        return
+    owned = owned_places(context.repository).get(path, ())
+    seen: dict[str, int] = {}
+    hits = 0
+    for secret in found:
+        if hits >= MOST or _is_within(secret, owned):
+            continue
+        hits += 1
+        slug = secret.name or secret.what.partition(" ")[2].replace(" ", "-")
+        seen[slug] = seen.get(slug, 0) + 1
+        address = f"{path}/{slug}" if seen[slug] == 1 else f"{path}/{slug}#{seen[slug]}"
+        yield Hit(file.span(secret.start, secret.end), {"what": secret.what}, address=address, message=message_of(secret))
+
+
+def message_of(secret: Secret) -> str:
+    """What a finding says about `secret`, which must not show it."""
+    if secret.host:
+        user = f" of {secret.who}" if secret.who else ""
+        return f"a URL holds the password{user} for {secret.host} in plain text".replace("{", "(").replace("}", ")")
+    if secret.what == "a password":
+        return f"{secret.name} is a password in plain text"
+    if secret.what == "a key or token":
+        return f"{secret.name} is set to what looks like a real secret, in plain text"
+    under = f" ({secret.name})" if secret.name else ""
+    return f"{secret.what}{under} stands in plain text"
+
+
+def syntax_of(file: SourceFile) -> Syntax:
+    """How values are written in a file."""
+    known = _SYNTAXES.get(file.kind)
+    if known is not None:
+        return known
+    name = file.path.rpartition("/")[2].lower()
+    if name in _NETRC:
+        return Syntax.NETRC
+    return Syntax.QUOTED if name.endswith(_QUOTED_SUFFIXES) else Syntax.LINES
+
+
+def owned_places(repository: Repository) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """The ranges, by path, that the structured rules about secrets judge: disjoint and in order."""
+
+    def build(repo: Repository) -> dict[str, tuple[tuple[int, int], ...]]:
+        places: dict[str, list[tuple[int, int]]] = {}
+        for node in _owned_nodes(repo):
+            places.setdefault(node.source.path, []).append((node.start, node.end))
+        return {path: _merged(ranges) for path, ranges in places.items()}
+
+    return repository.memo("checks.secret_places", build)
+
+
+def _owned_nodes(repository: Repository) -> Iterator[Node]:
+    yield from kubernetes_places(repository)
+    yield from terraform_places(repository)
+    yield from python_places(repository)
+    for values in repository.of_kind("helm.values"):
+        yield values.node
+
+
+def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _is_within(secret: Secret, owned: tuple[tuple[int, int], ...]) -> bool:
+    at = bisect_right(owned, (secret.start, len(secret.what) + (1 << 62))) - 1
+    return at >= 0 and owned[at][0] <= secret.start < owned[at][1]
+
+
+def _secrets_of(file: SourceFile, context: Context) -> list[Secret]:
+    if is_sample(file.path) or file.kind == "nginx":
+        return known_formats_in(file.text)
+    return secrets_in(file.text, syntax_of(file), day=context.as_of)
