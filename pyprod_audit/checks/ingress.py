@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import is_public
-from pyprod_audit.link.network import same_namespace
+from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 from pyprod_audit.model.kubernetes import annotations_of, name_of
 
@@ -133,6 +134,7 @@ def _gateway_plaintext(gateway: Resource, repository: Repository) -> Outcomes:
     if any(one is not None and one.text in ("HTTPS", "TLS") for one in protocols):
         return
     routes = [route for route in repository.of_kind("k8s.httproute", "k8s.grpcroute") if _attached(route, gateway)]
+    routes = nearest(routes, gateway)
     if not routes:
         yield Skip("no route leads through it")
         return
@@ -182,21 +184,29 @@ def _istio_plaintext(gateway: Resource) -> Outcomes:
 # -- ways around the proxy -----------------------------------------------------------------------------------
 
 
-def bypassed(service: Service, _context: Context) -> Outcomes:
+def bypassed(service: Service, context: Context) -> Outcomes:
     """Nothing but the proxy is reached from outside when there is a proxy."""
     services = [entry for entry in service.entries if entry.kind == "k8s.service"]
     proxies = [entry for entry in service.entries if entry.kind != "k8s.service"]
     if not services or not proxies:
         yield Skip("no proxy stands in front of it")
         return
-    proxy = proxies[0]
     for entry in services:
         kind = entry.node.get("spec.type")
-        if kind is None or not _exposes(entry, kind, proxies):
+        beside = [proxy for proxy in proxies if _deployed_together(entry, proxy, context.repository)]
+        if kind is None or not beside or not _exposes(entry, kind, beside):
             continue
-        values = {"kind": kind.scalar, "service": entry.address, "proxy": proxy.address}
-        related = ((proxy.node.anchor, "the proxy that requests are meant to come through"),)
+        values = {"kind": kind.scalar, "service": entry.address, "proxy": beside[0].address}
+        related = ((beside[0].node.anchor, "the proxy that requests are meant to come through"),)
         yield Hit(kind.span, values, related, entry.address)
+
+
+def _deployed_together(service: Resource, proxy: Resource, repository: Repository) -> bool:
+    """Whether both are of one deployment: variants (overlays, examples) hold the same Service several times."""
+    if posixpath.dirname(service.path) == posixpath.dirname(proxy.path):
+        return True
+    name = name_of(service)
+    return sum(name_of(other) == name for other in repository.of_kind("k8s.service")) == 1
 
 
 def _exposes(service: Resource, kind: Node, proxies: list[Resource]) -> bool:

@@ -28,6 +28,12 @@ _SQL_TABLE = re.compile(r"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?([\w\".]{1
 _TEXTUAL = re.compile(r"text|string|varchar|unicode|char", re.IGNORECASE)
 
 
+_CHANGES = {
+    "index": ("an index is built without CONCURRENTLY", "{} indexes are built without CONCURRENTLY"),
+    "type": ("a column changes its type", "{} columns change their type"),
+}
+
+
 def locks_table(module: Resource, context: Context) -> Outcomes:
     """An operation of the newest migration that blocks writes to a table that is in use."""
     operations = module.node.items_at("migrations")
@@ -45,35 +51,40 @@ def locks_table(module: Resource, context: Context) -> Outcomes:
         return
     created = set(_created(operations))
     skipped = [state for operation in operations if (state := operation.get("kwargs.state_operations"))]
+    found: dict[tuple[str, str], list[Span]] = {}
     for operation in operations:
         if operation.text_at("function") == "downgrade" or any(s.start <= operation.start < s.end for s in skipped):
             continue
-        for place, table, what in _blocking(operation):
-            if table in created or (not table and created):
-                continue
-            on = f" on {table}" if table else ""
-            yield Hit(place, {"what": what, "on": on}, address=f"{module.address}/{what.replace(' ', '_')}{on}")
+        for place, table, change in _blocking(operation):
+            if table not in created and (table or not created):
+                found.setdefault((change, table), []).append(place)
+    for (change, table), places in found.items():
+        one, several = _CHANGES[change]
+        what = one if len(places) == 1 else several.format(len(places))
+        on = f" on {table}" if table else ""
+        related = tuple((place, "and here") for place in places[1:6])
+        yield Hit(places[0], {"what": what, "on": on}, related, address=f"{module.address}/{change}[{table}]")
 
 
 def _blocking(operation: Node) -> Iterator[tuple[Span, str, str]]:
-    """Place, table and name of each blocking statement of one operation; the table is "" when it is not known."""
+    """Place, table and change ("index", "type") of each blocking statement; the table is "" when it is not known."""
     name = operation.text_at("operation")
     table = "" if operation.get("batch") is not None else _plain(operation.text_at("table") or "")
     if name in ("create_index", "AddIndex"):
         concurrently = operation.get("concurrently")
         if concurrently is None or concurrently.scalar is False:
-            yield operation.span.first_line, table, "an index is built without CONCURRENTLY"
+            yield operation.span.first_line, table, "index"
     elif name == "alter_column":
         new, old = operation.get("kwargs.type_"), operation.get("kwargs.existing_type")
         if new is not None and not (_is_textual(new) and (old is None or _is_textual(old))):
-            yield operation.span.first_line, table, "a column changes its type"
+            yield operation.span.first_line, table, "type"
     elif name in ("execute", "RunSQL"):
         for node, text in _statements(operation):
             for found in _SQL_INDEX.finditer(text):
-                yield node.span.first_line, _plain(found[1]), "an index is built without CONCURRENTLY"
+                yield node.span.first_line, _plain(found[1]), "index"
             for found in _SQL_TYPE.finditer(text):
                 if not _TEXTUAL.search(found[2]):
-                    yield node.span.first_line, _plain(found[1]), "a column changes its type"
+                    yield node.span.first_line, _plain(found[1]), "type"
 
 
 def _statements(operation: Node) -> Iterator[tuple[Node, str]]:

@@ -1,0 +1,170 @@
+"""Whether the Services that Ingresses and Gateway API routes send requests to exist, with the port that is asked for."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyprod_audit.checks import kubernetes_origins as origins
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.kubernetes_selection import is_custom
+from pyprod_audit.link.network import backends, nearest
+from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
+
+# Custom resources that belong to a Service of their name instead of making it.
+_FOLLOWERS = (
+    "servicemonitor", "podmonitor", "podmonitoring", "prometheusrule", "certificate", "issuer", "externalsecret",
+    "sealedsecret", "virtualservice", "destinationrule", "gateway", "httproute", "grpcroute", "tcproute", "tlsroute",
+    "backendconfig", "frontendconfig", "managedcertificate", "scaledobject", "verticalpodautoscaler", "networkpolicy",
+    "healthcheckpolicy", "gcpbackendpolicy", "ingressroute", "middleware", "targetgroupbinding", "kustomization",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    """A Service as a route names it."""
+
+    name: Node
+    port: Node | None
+    namespace: str
+
+
+def backend_missing(route: Resource, context: Context) -> Outcomes:
+    """A backend whose Service does not exist, or has no such port."""
+    wanted = list(_wanted(route))
+    if not wanted:
+        yield Skip("it has no Service as a backend")
+        return
+    services = context.repository.memo("checks.services_by_name", _services_by_name)
+    seen: set[tuple[object, object]] = set()
+    for backend in wanted:
+        key = (backend.name.value, backend.port.value if backend.port is not None else None)
+        if key in seen:
+            continue
+        seen.add(key)
+        if backend.name.is_unknown or backend.name.text is None:
+            yield cannot(backend.name)
+            continue
+        found = [
+            service
+            for service in services.get(backend.name.text, ())
+            if not backend.namespace or namespace_of(service) in ("", backend.namespace)
+        ]
+        if found:
+            yield from _port_missing(route, backend, found, context.repository)
+        else:
+            yield from _service_missing(route, backend, context.repository)
+
+
+def _wanted(route: Resource) -> Iterator[_Backend]:
+    own = namespace_of(route)
+    if route.kind == "k8s.ingress":
+        actions = annotations_of(route)
+        for name, port in backends(route):
+            if port is not None and port.text == "use-annotation":
+                continue  # an action of the AWS load balancer controller, not a Service
+            if f"alb.ingress.kubernetes.io/actions.{name.text}" not in actions:
+                yield _Backend(name, port, own)
+        return
+    for rule in route.node.items_at("spec.rules"):
+        for reference in rule.items_at("backendRefs"):
+            name = reference.get("name")
+            if name is not None and reference.text_at("kind") in (None, "Service") and not reference.text_at("group"):
+                yield _Backend(name, reference.get("port"), reference.text_at("namespace") or own)
+
+
+def _service_missing(route: Resource, backend: _Backend, repository: Repository) -> Outcomes:
+    name = backend.name.text or ""
+    elsewhere = repository.memo("checks.services_by_name", _services_by_name).get(name, [])
+    beside = [one for one in _beside(route, repository) if one.kind == "k8s.service"]
+    workloads = [one for one in _beside(route, repository) if one.kind != "k8s.service" and name_of(one) == name]
+    if not (elsewhere or beside or workloads):
+        yield Cannot(backend.name.span, f"no Service stands beside it: {name} may be deployed from elsewhere")
+        return
+    maker = next((one for one in _makers(repository) if name == name_of(one) or name.startswith(f"{name_of(one)}-")), None)  # fmt: skip # noqa: E501
+    if maker is not None:
+        yield Cannot(backend.name.span, f"{maker.address} may make the Service {name}")
+        return
+    doubt = origins.additions(route, repository)
+    if doubt:
+        yield doubt
+        return
+    related = [(one.node.anchor, f"is in namespace {namespace_of(one)}") for one in elsewhere[:1]]
+    related += [(one.node.anchor, f"{one.address} stands beside it") for one in nearest(beside, route)[:2]]
+    where = f" in namespace {backend.namespace}" if backend.namespace else ""
+    yield Hit(
+        backend.name.span,
+        {"service": name, "where": where},
+        tuple(related),
+        f"{route.address}/{name}",
+        "{address} sends requests to the Service {service}, which does not exist{where}",
+    )
+
+
+def _port_missing(route: Resource, backend: _Backend, found: Sequence[Resource], repository: Repository) -> Outcomes:
+    port = backend.port
+    if port is None or port.value is None:
+        return
+    if port.is_unknown:
+        yield cannot(port)
+        return
+    offered: list[str] = []
+    for service in found:
+        if service.node.text_at("spec.type") == "ExternalName":
+            return
+        for entry in service.node.items_at("spec.ports"):
+            name, number = entry.get("name"), entry.get("port")
+            for node in (entry, name, number):
+                if node is not None and node.is_unknown:
+                    yield cannot(node)
+                    return
+            if (name is not None and name.scalar == port.scalar) or (
+                number is not None and str(number.scalar) == str(port.scalar)
+            ):
+                return
+    for service in nearest(found, route):
+        for entry in service.node.items_at("spec.ports"):
+            name, number = entry.text_at("name"), entry.get("port")
+            offered.append(f"{name or ''} {number.scalar if number is not None else ''}".strip())
+    doubt = next((one for service in (route, *found) if (one := origins.changes(service, repository))), None)
+    if doubt:
+        yield doubt
+        return
+    yield Hit(
+        port.span,
+        {"service": backend.name.text, "port": port.scalar, "offered": ", ".join(dict.fromkeys(offered)) or "no ports"},
+        tuple((service.node.anchor, f"{service.address} has no such port") for service in nearest(found, route)[:2]),
+        f"{route.address}/{backend.name.text}/{port.scalar}",
+        "{address} asks the Service {service} for port {port}, but it offers {offered}",
+    )
+
+
+def _services_by_name(repository: Repository) -> Mapping[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for service in repository.of_kind("k8s.service"):
+        found.setdefault(name_of(service), []).append(service)
+    return found
+
+
+def _beside(route: Resource, repository: Repository) -> Iterator[Resource]:
+    """Services and workloads of the route's folder or namespace."""
+    folder, namespace = posixpath.dirname(route.path), namespace_of(route)
+    for one in repository.of_kind("k8s.service", "k8s.deployment", "k8s.statefulset", "k8s.rollout"):
+        other = namespace_of(one)
+        if namespace and other == namespace or posixpath.dirname(one.path) == folder and not (namespace and other):
+            yield one
+
+
+def _makers(repository: Repository) -> list[Resource]:
+    """Custom resources that may make Services of their own name."""
+
+    def build(repo: Repository) -> list[Resource]:
+        return [
+            resource
+            for resource in repo.of_technology("k8s")
+            if resource.parent is None and is_custom(resource) and resource.kind.split(".")[1] not in _FOLLOWERS
+        ]
+
+    return repository.memo("checks.service_makers", build)
