@@ -17,7 +17,11 @@ from pyprod_audit.pipeline import scan, scan_sources
 from tests.rule_examples import rule_rows
 
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "golden"
-MUTATIONS = yaml.safe_load((Path(__file__).parent / "mutations.yaml").read_text(encoding="utf-8"))
+MUTATIONS = [
+    mutation
+    for path in sorted((Path(__file__).parent / "mutations").glob("*.yaml"))
+    for mutation in yaml.safe_load(path.read_text(encoding="utf-8")) or ()
+]
 AS_OF = date(2026, 11, 22)
 
 

@@ -181,4 +181,3 @@ def _needed(least: Node, total: int) -> int | None:
         return value
     share = percentage(value)
     return None if share is None else math.ceil(round(share * total, 9))
-

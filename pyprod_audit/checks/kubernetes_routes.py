@@ -1,14 +1,15 @@
-"""Whether the Services that Ingresses and Gateway API routes send requests to exist, with the port that is asked for."""
+"""Whether the Services that Ingresses and Gateway API routes send requests to exist and offer the port."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.kubernetes_selection import is_custom
+from pyprod_audit.checks.kubernetes_selection import is_custom, telling_words
 from pyprod_audit.link.network import backends, nearest
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
@@ -20,6 +21,7 @@ _FOLLOWERS = (
     "backendconfig", "frontendconfig", "managedcertificate", "scaledobject", "verticalpodautoscaler", "networkpolicy",
     "healthcheckpolicy", "gcpbackendpolicy", "ingressroute", "middleware", "targetgroupbinding", "kustomization",
 )  # fmt: skip
+_ALIKE = 0.75  # of SequenceMatcher: one slip in a name of eight letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ def _wanted(route: Resource) -> Iterator[_Backend]:
     own = namespace_of(route)
     if route.kind == "k8s.ingress":
         actions = annotations_of(route)
-        for name, port in backends(route):
+        for service, port in backends(route):
             if port is not None and port.text == "use-annotation":
                 continue  # an action of the AWS load balancer controller, not a Service
-            if f"alb.ingress.kubernetes.io/actions.{name.text}" not in actions:
-                yield _Backend(name, port, own)
+            if f"alb.ingress.kubernetes.io/actions.{service.text}" not in actions:
+                yield _Backend(service, port, own)
         return
     for rule in route.node.items_at("spec.rules"):
         for reference in rule.items_at("backendRefs"):
@@ -78,12 +80,12 @@ def _wanted(route: Resource) -> Iterator[_Backend]:
 def _service_missing(route: Resource, backend: _Backend, repository: Repository) -> Outcomes:
     name = backend.name.text or ""
     elsewhere = repository.memo("checks.services_by_name", _services_by_name).get(name, [])
-    beside = [one for one in _beside(route, repository) if one.kind == "k8s.service"]
-    workloads = [one for one in _beside(route, repository) if one.kind != "k8s.service" and name_of(one) == name]
-    if not (elsewhere or beside or workloads):
-        yield Cannot(backend.name.span, f"no Service stands beside it: {name} may be deployed from elsewhere")
+    beside = list(_beside(route, repository))
+    alike = [one for one in beside if one.path == route.path or _is_alike(name, name_of(one))]
+    if not (elsewhere or alike):
+        yield Cannot(backend.name.span, f"nothing beside it is called alike: {name} may be deployed from elsewhere")
         return
-    maker = next((one for one in _makers(repository) if name == name_of(one) or name.startswith(f"{name_of(one)}-")), None)  # fmt: skip # noqa: E501
+    maker = next((one for one in _makers(repository) if f"{name}-".startswith(f"{name_of(one)}-")), None)
     if maker is not None:
         yield Cannot(backend.name.span, f"{maker.address} may make the Service {name}")
         return
@@ -92,7 +94,7 @@ def _service_missing(route: Resource, backend: _Backend, repository: Repository)
         yield doubt
         return
     related = [(one.node.anchor, f"is in namespace {namespace_of(one)}") for one in elsewhere[:1]]
-    related += [(one.node.anchor, f"{one.address} stands beside it") for one in nearest(beside, route)[:2]]
+    related += [(one.node.anchor, f"{one.address} stands beside it") for one in nearest(alike, route)[:2]]
     where = f" in namespace {backend.namespace}" if backend.namespace else ""
     yield Hit(
         backend.name.span,
@@ -126,8 +128,8 @@ def _port_missing(route: Resource, backend: _Backend, found: Sequence[Resource],
                 return
     for service in nearest(found, route):
         for entry in service.node.items_at("spec.ports"):
-            name, number = entry.text_at("name"), entry.get("port")
-            offered.append(f"{name or ''} {number.scalar if number is not None else ''}".strip())
+            number = entry.get("port")
+            offered.append(f"{entry.text_at('name') or ''} {number.scalar if number is not None else ''}".strip())
     doubt = next((one for service in (route, *found) if (one := origins.changes(service, repository))), None)
     if doubt:
         yield doubt
@@ -153,8 +155,16 @@ def _beside(route: Resource, repository: Repository) -> Iterator[Resource]:
     folder, namespace = posixpath.dirname(route.path), namespace_of(route)
     for one in repository.of_kind("k8s.service", "k8s.deployment", "k8s.statefulset", "k8s.rollout"):
         other = namespace_of(one)
-        if namespace and other == namespace or posixpath.dirname(one.path) == folder and not (namespace and other):
+        near = not (namespace and other) and posixpath.dirname(one.path) == folder
+        if near or (namespace and other == namespace):
             yield one
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether two names are about the same thing, or one is a slip of the other."""
+    if telling_words(one) & telling_words(other):
+        return True
+    return SequenceMatcher(None, one, other).ratio() >= _ALIKE
 
 
 def _makers(repository: Repository) -> list[Resource]:

@@ -85,7 +85,7 @@ def near_misses(owner: Resource, selector: Node, repository: Repository) -> tupl
     unknown = next((value for value in selector_pairs(selector).values() if value.is_unknown), None)
     if unknown is not None:
         return cannot(unknown)
-    words = _words(name_of(owner), *(str(value.scalar) for value in selector_pairs(selector).values()))
+    words = telling_words(name_of(owner), *(str(value.scalar) for value in selector_pairs(selector).values()))
     near = [
         pod
         for pod in repository.of_kind("k8s.podspec")
@@ -196,7 +196,7 @@ def _without_controller_labels(selector: Node) -> Node:
     return Node(kept, selector.source, selector.start, selector.end, selector.key_start, selector.key_end)
 
 
-def _words(*texts: str) -> set[str]:
+def telling_words(*texts: str) -> set[str]:
     """The telling words of names: `payment-service` is about payment."""
     return {word for text in texts for word in _WORD.findall(text.lower()) if word not in _COMMON_WORDS}
 
@@ -204,7 +204,7 @@ def _words(*texts: str) -> set[str]:
 def _words_of(pod: Resource) -> set[str]:
     labels = pod_labels(pod)
     known = () if isinstance(labels, Unknown) else tuple(str(value.scalar) for value in labels.values())
-    return _words(name_of(pod), *known)
+    return telling_words(name_of(pod), *known)
 
 
 def _beside(owner: Resource, other: Resource) -> bool:

@@ -120,7 +120,9 @@ def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
     names = [name_of(pod) for pod in pods]
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     related = tuple(((pod.parent or pod).node.anchor, workload_of(pod)) for pod in pods[1:_SHOWN])
-    return Hit(name.span if name is not None else owner.node.anchor, {"workloads": shown, "because": because}, related, address)  # fmt: skip # noqa: E501
+    return Hit(
+        name.span if name is not None else owner.node.anchor, {"workloads": shown, "because": because}, related, address
+    )
 
 
 def _pods(repository: Repository) -> Iterator[Resource]:

@@ -26,8 +26,11 @@ _SOCKETS: Final = frozenset({
 # Read-only facts about the machine, and devices, which no other kind of volume offers.
 _HARMLESS: Final = ("/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/pki", "/usr/share/zoneinfo",
                     "/usr/share/ca-certificates", "/dev/", "/etc/machine-id")  # fmt: skip
-_WHOLE_NODE: Final = frozenset({"/", "/etc", "/root", "/home", "/proc", "/sys", "/var", "/var/run", "/run", "/boot",
-                                "/usr", "/var/lib", "/var/lib/kubelet", "/etc/kubernetes", "/var/lib/docker"})  # fmt: skip
+_WHOLE_NODE: Final = frozenset({
+    "/", "/boot", "/etc", "/etc/kubernetes", "/home", "/proc", "/root", "/run", "/sys", "/usr", "/var", "/var/lib",
+    "/var/lib/docker", "/var/lib/kubelet", "/var/run",
+})  # fmt: skip
+_SECCOMP_MISSING: Final = "seccompProfile.type: RuntimeDefault"
 
 
 def privileges_not_dropped(container: Resource, context: Context) -> Outcomes:
@@ -53,7 +56,10 @@ def privileges_not_dropped(container: Resource, context: Context) -> Outcomes:
         yield doubt
         return
     place = own.anchor if own is not None else container.node.anchor
-    yield Hit(place, {"missing": ", ".join(missing), "needs": "need" if len(missing) > 1 else "needs"})
+    if missing == [_SECCOMP_MISSING]:
+        yield Cannot(place, "the kubelet's seccompDefault says which profile applies where none is named")
+        return
+    yield Hit(place, {"missing": ", ".join(missing)})
 
 
 def _missing(own: Node | None, pods: Node | None) -> Iterator[str]:
@@ -72,7 +78,7 @@ def _missing(own: Node | None, pods: Node | None) -> Iterator[str]:
         yield "capabilities.drop: [ALL]"
     profile = _effective("seccompProfile", own, pods)
     if profile is None or (not profile.is_unknown and not _is_seccomp(profile)):
-        yield "seccompProfile.type: RuntimeDefault"
+        yield _SECCOMP_MISSING
 
 
 def _drops_all(own: Node | None) -> bool:

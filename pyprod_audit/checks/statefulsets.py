@@ -29,7 +29,9 @@ def _governing_service(workload: Resource, repository: Repository) -> Outcomes:
         return
     replicas = least_replicas(workload, repository)
     several = isinstance(replicas, Replicas) and replicas.number > 1
-    named = [one for one in repository.of_kind("k8s.service") if name_of(one) == name.text and same_namespace(one, workload)]  # fmt: skip # noqa: E501
+    named = [
+        one for one in repository.of_kind("k8s.service") if name_of(one) == name.text and same_namespace(one, workload)
+    ]
     if any(_is_headless(service) for service in named):
         return
     unknown = next((ip for one in named if (ip := one.node.get("spec.clusterIP")) is not None and ip.is_unknown), None)
@@ -86,7 +88,14 @@ def _lost_data(workload: Resource, repository: Repository) -> Outcomes:
             if doubt:
                 yield doubt
                 continue
-            volume = next((volume for _, volume in volumes_of(store.resource) if volume is not None and volume.get("emptyDir") is not None), None)  # fmt: skip # noqa: E501
+            volume = next(
+                (
+                    volume
+                    for _, volume in volumes_of(store.resource)
+                    if volume is not None and volume.get("emptyDir") is not None
+                ),
+                None,
+            )
             related = ((volume.anchor, "dies with the pod"),) if volume is not None else ()
             where = "an emptyDir" if volume is not None else "the container's own layer"
             yield Hit(

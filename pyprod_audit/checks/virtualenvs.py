@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyprod_audit.checks.api import Context, Hit, Outcome, Outcomes, Skip
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome, Outcomes, Skip
 from pyprod_audit.checks.docker_view import (
     build_environment,
     copies_from,
@@ -21,37 +21,55 @@ from pyprod_audit.checks.docker_view import (
     stages_behind,
     workdir_at,
 )
-from pyprod_audit.checks.pip_installs import steps_in
-from pyprod_audit.link.environment import expand_shell
+from pyprod_audit.checks.pip_installs import Step, install_of, steps_in
+from pyprod_audit.link.environment import Environment, expand_shell
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Unknown
 
 _PYTHON = re.compile(r"python[0-9.]*")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+# Commands that name an environment without using what is in it.
+_PREPARES = re.compile(r"pip[0-9.]*|python[0-9.]*|virtualenv|uv|\.|source|chown|chmod|mkdir|rm|find|test|\[")
+_NOT_PYTHON = frozenset(("sh", "bash", "uv", "nginx", "node", "npm", "java", "supervisord"))
 _RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pipx"))
 _INTERPRETERS = frozenset(("python", "sh", "bash"))
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A virtual environment and the command that makes it; `path` is absolute."""
+    """A virtual environment and the command that makes it; `path` is absolute; `filled`: by the same command."""
 
     path: str
     command: Node
     stage: Resource
     relocatable: bool = False
+    filled: bool = False
 
 
 def environment_unused_or_moved(service: Service, context: Context) -> Outcomes:
     """The virtual environment of an image stands where it was made, and what the image starts comes from it."""
     repository = context.repository
     stage = production_stage_of(service.image, repository)
-    made = list(_made(stage, repository)) if stage is not None else []
+    found = _made(stage, repository) if stage is not None else ()
+    made = list({(one.path, id(one.stage)): one for one in found}.values())
     if stage is None or not made:
         yield Skip("no image that makes a virtual environment")
         return
-    moved = list(_moved(stage, made, service.process, repository))
-    yield from moved
-    if not moved and len(made) == 1:
-        yield from _unused(stage, made[0], service.process, repository)
+    process = service.process
+    if process is None:
+        yield Cannot(made[0].command.anchor, "what the image starts is not known")
+        return
+    for one in made:
+        for now, copy in _places(one, stage, repository):
+            if copy is not None and now != one.path:
+                if not one.relocatable and _starts_a_script(process, stage, now):
+                    yield Hit(
+                        copy.anchor,
+                        {"made": one.path, "now": now, "program": _program(process)},
+                        related=((one.command.anchor, f"made in {one.path}"),),
+                        address=f"{stage.path}: {one.path}",
+                    )
+            elif len(made) == 1:
+                yield from _unused(stage, one, process, repository)
 
 
 def _made(stage: Resource, repository: Repository) -> Iterator[Made]:
@@ -62,11 +80,22 @@ def _made(stage: Resource, repository: Repository) -> Iterator[Made]:
         for run in repository.children(one, "docker.run"):
             for command in run.node.items_at("commands"):
                 words = [expand_shell(word, environment) for word in command.items_at("words")]
-                path = _path_of([word.text for word in words])
+                synced = _synced_path(command, environment)
+                path = synced or _path_of([word.text for word in words])
                 if path:
                     full = posixpath.normpath(posixpath.join(workdir_at(run), path))
                     flagged = any(word.text == "--relocatable" for word in words)
-                    yield Made(full, command, one, relocatable or flagged)
+                    yield Made(full, command, one, relocatable or flagged, bool(synced))
+
+
+def _synced_path(command: Node, environment: Environment) -> str:
+    """The folder that `uv sync` makes a project's environment in; empty for other commands."""
+    install = install_of(command)
+    if install is None or (install.tool, install.action) != ("uv", "sync"):
+        return ""
+    if {"--active", "--directory", "--project", "--script"} & set(install.options):
+        return ""
+    return environment.text("UV_PROJECT_ENVIRONMENT") or ".venv"
 
 
 def _path_of(words: list[str | None]) -> str:
@@ -96,32 +125,31 @@ def _path_of(words: list[str | None]) -> str:
     return places[0] if len(places) == 1 else ""
 
 
-def _moved(stage: Resource, made: list[Made], process: Process | None, repository: Repository) -> Iterator[Outcome]:
-    """Environments that COPY puts elsewhere, when a script of theirs is what the image starts."""
-    if stage.parent is None:
+def _places(made: Made, stage: Resource, repository: Repository) -> Iterator[tuple[str, Node | None]]:
+    """Where `stage` has an environment: where it was made, when that was in its own past, or where COPY puts it."""
+    stages = repository.children(stage.parent, "docker.stage") if stage.parent is not None else [stage]
+    if made.stage in _lineage(stage, stages):
+        yield made.path, None
         return
-    stages = repository.children(stage.parent, "docker.stage")
-    for holder in stages_behind(stage, repository):
+    for holder in _lineage(stage, stages):
         for copy, name in copies_from(holder):
             origin = stage_called(name, stages, index_of(holder))
             words = [word.text for word in copy.items_at("expanded")]
-            if origin is None or len(words) < 2 or None in words:
+            if origin is None or len(words) < 2 or None in words or made.stage not in _lineage(origin, stages):
                 continue
             target = posixpath.normpath(posixpath.join(_workdir_before(holder, copy), words[-1] or ""))
-            behind = {id(one) for one in stages_behind(origin, repository)}
             for source in words[:-1]:
                 absolute = posixpath.normpath(posixpath.join(origin.node.text_at("workdir") or "/", source or ""))
-                for one in made:
-                    if id(one.stage) not in behind or one.relocatable or not _within(one.path, absolute):
-                        continue
-                    now = posixpath.normpath(target + one.path[len(absolute.rstrip("/")) :])
-                    if now != one.path and _starts_a_script(process, stage, now):
-                        yield Hit(
-                            copy.anchor,
-                            {"made": one.path, "now": now, "program": _program(process)},
-                            related=((one.command.anchor, f"made in {one.path}"),),
-                            address=f"{stage.path}: {one.path}",
-                        )
+                if _within(made.path, absolute):
+                    yield posixpath.normpath(target + "/" + made.path[len(absolute.rstrip("/")) :]), copy
+
+
+def _lineage(stage: Resource, stages: list[Resource]) -> list[Resource]:
+    """The stage and those it is built on."""
+    found = [stage]
+    while (base := found[-1].node.get("from.stage")) is not None and isinstance(base.value, int):
+        found.append(stages[base.value])
+    return found
 
 
 def _workdir_before(stage: Resource, instruction: Node) -> str:
@@ -132,15 +160,15 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _program(process: Process | None) -> str:
-    return (process.argv[0].text or "") if process is not None and process.argv else ""
+def _program(process: Process) -> str:
+    return (process.argv[0].text or "") if process.argv else ""
 
 
-def _starts_a_script(process: Process | None, stage: Resource, folder: str) -> bool:
+def _starts_a_script(process: Process, stage: Resource, folder: str) -> bool:
     """Whether what the image starts is a script in the environment: one that names its interpreter by the old path."""
     program = _program(process)
     name = posixpath.basename(program)
-    if process is None or not name or _PYTHON.fullmatch(name) or name in _INTERPRETERS:
+    if not name or _PYTHON.fullmatch(name) or name in _INTERPRETERS:
         return False
     if program.startswith("/"):
         return _within(program, folder)
@@ -153,39 +181,69 @@ def _search_path(stage: Resource) -> list[str]:
         return []
     text = node.value.expression if isinstance(node.value, Unknown) else node.text or ""
     environment = build_environment(stage)
-    for name in ("VIRTUAL_ENV", "VENV", "VENV_PATH", "APP_HOME", "HOME"):
-        value = environment.text(name)
-        if value:
-            text = text.replace(f"${{{name}}}", value).replace(f"${name}", value)
+    text = _VARIABLE.sub(lambda found: environment.text(found[1] or found[2]) or "", text)
     return [part.strip("\"' ").rstrip("/") for part in text.split(":")]
 
 
-def _unused(stage: Resource, made: Made, process: Process | None, repository: Repository) -> Iterator[Outcome]:
+def _unused(stage: Resource, made: Made, process: Process, repository: Repository) -> Iterator[Outcome]:
     """The one environment of an image is on nobody's way: not on PATH, not named, not activated where it counts."""
     program = _program(process)
-    if process is None or not program or any(wrapper.split()[0] in _RUNNERS for wrapper in process.wrappers if wrapper):
+    runners = {wrapper.split()[0] for wrapper in process.wrappers if wrapper}
+    if not program or "/" in program or program.endswith(".sh") or program in _NOT_PYTHON or runners & _RUNNERS:
         return
     if f"{made.path}/bin" in _search_path(stage) or _mentions(stage, made, repository):
         return
-    if program.startswith("/") or posixpath.basename(program) in ("sh", "bash", "uv"):
+    steps = [step for step in steps_in(stages_behind(stage, repository), repository) if step.install.resolves_names]
+    inside = [step for step in steps if _installs_into(step, made)]
+    if made.filled:
+        what = "what was installed into it is not found"
+    elif inside:
+        named = {
+            (word.text or "").partition("[")[0].partition("=")[0] for step in inside for word in step.install.words
+        }
+        if program not in named and not any(step.install.files or step.install.local for step in inside):
+            return  # the environment of a tool
+        what = "what was installed into it is not found"
+    elif steps:
+        what = "packages are installed beside it"
+    else:
         return
-    inside = f"{made.path}/bin/"
-    goes_in = any((word.text or "").startswith(inside) for step in steps_in(stages_behind(stage, repository), repository)
-                  for word in step.install.command.items_at("words")[:1])  # fmt: skip
-    what = "what was installed into it is not found" if goes_in else "packages are installed beside it"
     yield Hit(
         made.command.anchor,
         {"made": made.path, "program": program, "what": what},
-        related=((process.span, f"starts {program} of the system's interpreter"),),
+        related=((process.span, f"starts {program} without the environment"),),
         address=f"{stage.path}: {made.path}",
         message="the image starts {program}, but {made}/bin is not on its PATH: {what}",
     )
 
 
+def _installs_into(step: Step, made: Made) -> bool:
+    """Whether an install goes into the environment: its own pip, an activated shell, PATH, or uv, which finds it."""
+    words = step.install.command.items_at("words")
+    if any((word.text or "").startswith(f"{made.path}/bin/") for word in words[:1]):
+        return True
+    if step.stage is not None and f"{made.path}/bin" in _search_path(step.stage):
+        return True
+    if step.install.tool == "uv pip":
+        return not {"--system", "--target", "--prefix"} & set(step.install.options)
+    return any(
+        command.text_at("name") in (".", "source") and command.start < step.install.command.start
+        for command in step.owner.node.items_at("commands")
+    )
+
+
 def _mentions(stage: Resource, made: Made, repository: Repository) -> bool:
-    """Whether anything that starts the image, or the image's variables, names the environment."""
+    """Whether something uses the environment by its path: a variable, what starts the image, a script, a build step."""
     names = (made.path, posixpath.basename(made.path) + "/bin")
     texts = [value.span.text for value in stage.node.mapping_at("env").values()]
     texts += [node.span.text for key in ("cmd", "entrypoint") if (node := stage.node.get(key)) is not None]
     texts += [script.source.text for script in repository.of_kind("shell.script")]
+    for one in stages_behind(stage, repository):
+        environment = build_environment(one)
+        for run in repository.children(one, "docker.run"):
+            for command in run.node.items_at("commands"):
+                words = [expand_shell(word, environment).text or "" for word in command.items_at("words")]
+                name = posixpath.basename(words[0]) if words else ""
+                if not _PREPARES.fullmatch(name):
+                    texts += words
     return any(name in text for name in names for text in texts)

@@ -1,0 +1,141 @@
+"""BKP-001: databases that keep their data in the cluster and that nothing in the repository backs up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.backup_tools import DUMPS, dump_program, mention, speaks_of_backups
+from pyprod_audit.checks.rehearsal import is_rehearsal
+from pyprod_audit.link.datastores import Datastore, datastores
+from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
+from pyprod_audit.model.kubernetes import object_of
+
+_SCHEDULES = frozenset({"k8s.schedule", "k8s.volumesnapshot", "k8s.snapshotschedule", "k8s.replicationsource",
+                        "k8s.recurringjob"})  # fmt: skip
+_ANNOTATIONS = ("backup.velero.io/", "k8up.io/", "stash.appscode.com/", "snapscheduler", "kanister")
+_TERRAFORM = ("tf.aws_backup", "tf.aws_dlm_lifecycle_policy", "tf.google_gke_backup", "tf.azurerm_data_protection_backup",
+              "tf.google_compute_resource_policy", "tf.kubernetes_cron_job")  # fmt: skip
+
+
+def database_without_backup(repository: Repository, _context: Context) -> Outcomes:
+    """A database in the cluster whose data outlives its pods, and no sign of a backup of it."""
+    own = [one for one in datastores(repository) if one.runs_as != "cloud" and one.kind and not one.replica]
+    lasting = [one for one in own if one.lasting is not False and not is_rehearsal(one.resource)]
+    if not lasting:
+        yield Skip("no database in the cluster keeps its data")
+        return
+    seen: set[tuple[str, str]] = set()
+    for datastore in lasting:
+        key = (datastore.kind, datastore.name)
+        if key in seen:  # another copy of the same manifest
+            continue
+        seen.add(key)
+        yield from _judged(datastore, repository)
+
+
+def _judged(datastore: Datastore, repository: Repository) -> Outcomes:
+    if _backed_up(datastore, repository):
+        return
+    if datastore.lasting is None:
+        yield Cannot(datastore.span, "whether its data outlives the pod is known only at deploy time")
+        return
+    maybe = _mentioned(datastore.kind, repository)
+    if maybe is not None:
+        yield maybe
+        return
+    yield Hit(datastore.span, {"kind": datastore.kind}, address=datastore.address)
+
+
+# -- surely backed up ------------------------------------------------------------------------------------------
+
+
+def _backed_up(datastore: Datastore, repository: Repository) -> bool:
+    return (
+        _by_operator(datastore)
+        or _annotated(datastore)
+        or repository.memo(f"backups.{datastore.kind}", lambda repo: any(_arrangements(datastore.kind, repo)))
+    )
+
+
+def _by_operator(datastore: Datastore) -> bool:
+    """Whether an operator's custom resource has a section about backups that is not switched off."""
+    if datastore.runs_as != "operator":
+        return False
+    spec = datastore.resource.node.get("spec")
+    for key, node in (spec.mapping if spec is not None else {}).items():
+        if "backup" not in key.lower() or node.value in (None, False, {}, ()):
+            continue
+        enabled = node.get("enabled")
+        if enabled is None or enabled.scalar is not False:
+            return True
+    plugins = spec.items_at("plugins") if spec is not None else ()
+    return any(speaks_of_backups(name) or "barman" in name for name in (one.text_at("name") or "" for one in plugins))
+
+
+def _annotated(datastore: Datastore) -> bool:
+    owner = object_of(datastore.resource).node
+    places = (owner.mapping_at("metadata.annotations"), owner.mapping_at("spec.template.metadata.annotations"))
+    return any(key.startswith(_ANNOTATIONS) or speaks_of_backups(key) for place in places for key in place)
+
+
+def _arrangements(kind: str, repository: Repository) -> Iterator[Resource]:
+    """What in the repository makes backups of databases of this kind, whichever they are."""
+    for resource_kind, found in repository.by_kind.items():
+        if resource_kind in _SCHEDULES or resource_kind.startswith(_TERRAFORM):
+            yield from found
+        elif resource_kind.startswith("k8s.") and "backup" in resource_kind:
+            yield from found
+    for job in repository.of_kind("k8s.cronjob"):
+        if _job_backs_up(kind, job):
+            yield job
+    for script in repository.of_kind("shell.script"):
+        if any(_dumps(kind, command) for command in script.node.items_at("commands")):
+            yield script
+
+
+def _job_backs_up(kind: str, job: Resource) -> bool:
+    """Whether a CronJob by its name, its images or its commands is about backups."""
+    if speaks_of_backups(job.node.text_at("metadata.name") or ""):
+        return True
+    template = job.node.find(("spec", "jobTemplate", "spec", "template", "spec"))[0]
+    if not isinstance(template, Node):
+        return False
+    for container in (*template.items_at("containers"), *template.items_at("initContainers")):
+        texts = [_written(container.get("image"))]
+        texts += [_written(word) for word in (*container.items_at("command"), *container.items_at("args"))]
+        if any(speaks_of_backups(text) or mention(kind, text) for text in texts):
+            return True
+    return False
+
+
+def _dumps(kind: str, command: Node) -> bool:
+    """Whether a command of a script runs a dump program of this database, also through `docker exec` and the like."""
+    words = [word for node in command.items_at("words") if node.text for word in node.text.split()]
+    return any(DUMPS.get(dump_program(word)) == kind for word in words) or any(
+        word in ("wal-g", "pgbackrest", "barman", "restic", "velero") for word in words
+    )
+
+
+# -- perhaps backed up -----------------------------------------------------------------------------------------
+
+
+def _mentioned(kind: str, repository: Repository) -> Cannot | None:
+    """A file that speaks of backups without showing that they are made."""
+    return repository.memo(f"backups.mentioned.{kind}", lambda repo: _mention(kind, repo))
+
+
+def _mention(kind: str, repository: Repository) -> Cannot | None:
+    for path, source in repository.files.items():
+        found = mention(kind, source.text)
+        if found is not None:
+            at = Span(source, found.start(), found.end())
+            return Cannot(at, f"{path} speaks of {found[0].strip(' :')}, which may be its backup")
+    path = min((path for path in repository.paths if speaks_of_backups(path)), default="")
+    return Cannot(None, f"{path} may be about its backup") if path else None
+
+
+def _written(node: Node | None) -> str:
+    if node is None:
+        return ""
+    return node.value.expression if isinstance(node.value, Unknown) else node.text or ""
