@@ -7,18 +7,19 @@ checkout whose index is older than its rules, and for a user's own folder of rul
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from pyprod_audit.model.patterns import lazy
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 CONFIDENCES = ("low", "medium", "high")
 PROFILES = ("baseline", "standard", "strict")
 
-_ID = re.compile(r"[A-Z][A-Z0-9]{1,7}-[0-9]{3}")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
-_FUNCTION = re.compile(r"[a-z_0-9]+:[a-z_0-9]+")
+_ID = lazy(r"[A-Z][A-Z0-9]{1,7}-[0-9]{3}")
+_NAME = lazy(r"[a-z0-9]+(-[a-z0-9]+)+")
+_FUNCTION = lazy(r"[a-z_0-9]+:[a-z_0-9]+")
 _REQUIRED = ("id", "name", "title", "section", "severity", "confidence", "target", "message", "help", "rationale",
              "fix", "references", "examples")  # fmt: skip
 _OPTIONAL = ("aliases", "profile", "when", "expect", "function", "params", "redact", "security", "since")

@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([^{}]{0,16}))?\}")
+from pyprod_audit.model.patterns import lazy
+
+_FIELD = lazy(r"\{([a-z_][a-z0-9_]*)(?::([^{}]{0,16}))?\}")
 _LONGEST_VALUE = 200
 
 

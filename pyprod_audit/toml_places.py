@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TypeAlias
+
+from pyprod_audit.model.patterns import lazy
 
 KeyPath: TypeAlias = tuple[str, ...]
 
 _PART = r"\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9_-]+"
-_PARTS = re.compile(_PART)
-_HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*((?:{_PART})(?:[ \t]*\.[ \t]*(?:{_PART}))*)[ \t]*\]")
-_KEY = re.compile(rf"[ \t]*((?:{_PART})(?:[ \t]*\.[ \t]*(?:{_PART}))*)[ \t]*=")
+_PARTS = lazy(_PART)
+_HEADER = lazy(rf"[ \t]*(\[\[?)[ \t]*((?:{_PART})(?:[ \t]*\.[ \t]*(?:{_PART}))*)[ \t]*\]")
+_KEY = lazy(rf"[ \t]*((?:{_PART})(?:[ \t]*\.[ \t]*(?:{_PART}))*)[ \t]*=")
 
 
 class KeyLines:

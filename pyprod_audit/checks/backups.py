@@ -14,8 +14,11 @@ from pyprod_audit.model.kubernetes import object_of
 _SCHEDULES = frozenset({"k8s.schedule", "k8s.volumesnapshot", "k8s.snapshotschedule", "k8s.replicationsource",
                         "k8s.recurringjob"})  # fmt: skip
 _ANNOTATIONS = ("backup.velero.io/", "k8up.io/", "stash.appscode.com/", "snapscheduler", "kanister")
-_TERRAFORM = ("tf.aws_backup", "tf.aws_dlm_lifecycle_policy", "tf.google_gke_backup", "tf.azurerm_data_protection_backup",
-              "tf.google_compute_resource_policy", "tf.kubernetes_cron_job")  # fmt: skip
+_TERRAFORM = ("tf.aws_backup", "tf.aws_dlm_lifecycle_policy", "tf.google_gke_backup",
+              "tf.azurerm_data_protection_backup", "tf.google_compute_resource_policy")  # fmt: skip
+# A file with "backup" in its name says something when it is code, configuration or a description.
+_TELLING = (".sh", ".bash", ".py", ".yaml", ".yml", ".json", ".tf", ".cron", ".md", ".rst", ".conf", ".service",
+            ".timer")  # fmt: skip
 
 
 def database_without_backup(repository: Repository, _context: Context) -> Outcomes:
@@ -82,9 +85,8 @@ def _annotated(datastore: Datastore) -> bool:
 def _arrangements(kind: str, repository: Repository) -> Iterator[Resource]:
     """What in the repository makes backups of databases of this kind, whichever they are."""
     for resource_kind, found in repository.by_kind.items():
-        if resource_kind in _SCHEDULES or resource_kind.startswith(_TERRAFORM):
-            yield from found
-        elif resource_kind.startswith("k8s.") and "backup" in resource_kind:
+        is_backup = resource_kind.startswith("k8s.") and "backup" in resource_kind
+        if is_backup or resource_kind in _SCHEDULES or resource_kind.startswith(_TERRAFORM):
             yield from found
     for job in repository.of_kind("k8s.cronjob"):
         if _job_backs_up(kind, job):
@@ -131,8 +133,14 @@ def _mention(kind: str, repository: Repository) -> Cannot | None:
         if found is not None:
             at = Span(source, found.start(), found.end())
             return Cannot(at, f"{path} speaks of {found[0].strip(' :')}, which may be its backup")
-    path = min((path for path in repository.paths if speaks_of_backups(path)), default="")
+    telling = (path for path in repository.paths if speaks_of_backups(path) and _is_telling(path))
+    path = min(telling, default="")
     return Cannot(None, f"{path} may be about its backup") if path else None
+
+
+def _is_telling(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith(_TELLING) or "." not in name
 
 
 def _written(node: Node | None) -> str:

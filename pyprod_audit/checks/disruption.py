@@ -69,10 +69,13 @@ def _judge(workload: Resource, covered: Mapping[int, bool], repository: Reposito
     doubt = origins.additions(workload, repository)
     if doubt:
         return doubt
+    name = workload.node.get("metadata.name") or workload.node
+    here = replicas.span.file is workload.source
+    related = ((services[0].node.anchor, "sends requests to it"),)
     return Hit(
-        replicas.span,
+        replicas.span if here else name.anchor,
         {"replicas": replicas.number, "service": services[0].address},
-        ((services[0].node.anchor, "sends requests to it"),),
+        related if here else (*related, (replicas.span, f"{replicas.label}: {replicas.number}")),
         message="{address} runs {replicas} replicas behind {service} without a PodDisruptionBudget: draining nodes may "
         "stop all of them at once",
     )

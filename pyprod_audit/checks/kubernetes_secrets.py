@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
@@ -104,8 +104,8 @@ def kubernetes_places(repository: Repository) -> Iterator[Node]:
         yield from _literals(kustomization, "secretGenerator")
 
 
-def _plain(members: object) -> Iterator[Entry]:
-    for key, node in (members.items() if isinstance(members, dict) else ()):
+def _plain(members: Mapping[str, Node]) -> Iterator[Entry]:
+    for key, node in members.items():
         if node.scalar is not None:
             yield Entry(key, node, str(node.scalar))
 

@@ -114,6 +114,7 @@ def _open_workloads(repository: Repository) -> Outcomes:
 
 
 def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
+    pods = sorted(pods, key=lambda pod: (pod.path.count("/"), pod.path))
     first = pods[0]
     owner = first.parent or first
     name = owner.node.get("metadata.name")

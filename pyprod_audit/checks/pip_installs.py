@@ -263,8 +263,11 @@ def resolved(word: Node, step: Step) -> Node:
 def file_in_tree(word: Node, step: Step, repository: Repository) -> str | None:
     """The file of the tree that a path on the command line stands for; None when it is made during the build."""
     text = resolved(word, step).text
-    if not text or "://" in text:
-        return None
+    return path_in_tree(text, step, repository) if text and "://" not in text else None
+
+
+def path_in_tree(text: str, step: Step, repository: Repository) -> str | None:
+    """The file of the tree that a path stands for where the command runs."""
     if step.stage is None or step.owner.kind != "docker.run":
         folder = posixpath.dirname(step.owner.path)
         candidates = (posixpath.join(folder, text), text)

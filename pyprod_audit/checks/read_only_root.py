@@ -13,6 +13,7 @@ from pyprod_audit.checks.workload_view import (
     image_name,
     is_added_to,
     is_injected,
+    is_one_shot,
     is_windows,
     pod_of,
     present,
@@ -22,8 +23,8 @@ from pyprod_audit.model.kubernetes import env_of
 
 # Servers of data, whose images write to many places of their root file system when they start.
 _DATASTORES: Final = frozenset({
-    "cassandra", "cockroach", "couchdb", "elasticsearch", "etcd", "influxdb", "kafka", "mariadb", "minio", "mongo", "mongodb",
-    "mysql", "opensearch", "postgis", "postgres", "postgresql", "rabbitmq", "redis", "valkey", "zookeeper",
+    "cassandra", "cockroach", "couchdb", "elasticsearch", "etcd", "influxdb", "kafka", "mariadb", "minio", "mongo",
+    "mongodb", "mysql", "opensearch", "postgis", "postgres", "postgresql", "rabbitmq", "redis", "valkey", "zookeeper",
 })  # fmt: skip
 _FIXED_VOLUMES: Final = ("configMap", "secret", "projected", "downwardAPI")
 # Where Python's tempfile looks: https://docs.python.org/3/library/tempfile.html#tempfile.gettempdir
@@ -41,8 +42,12 @@ def root_file_system(subject: Resource | Service, context: Context) -> Outcomes:
 
 
 def _writable(container: Resource, context: Context) -> Outcomes:
-    if ends_before_start(container):
-        yield Skip("an init container is gone before the pod serves")
+    if ends_before_start(container) or is_one_shot(container):
+        yield Skip("it ends before anybody could use what was left behind")
+        return
+    privileged = present(container.node, "securityContext", "privileged")
+    if privileged is not None and privileged.scalar is True:
+        yield Skip("it is privileged, and nothing less applies")
         return
     if is_windows(pod_of(container)):
         yield Skip("Windows containers have no read-only root file system")
@@ -74,12 +79,14 @@ def _nowhere_to_write(service: Service, context: Context) -> Outcomes:
     if read_only is None or read_only.scalar is not True:
         yield Skip("its root file system is writable")
         return
-    if is_added_to(container.node) or patch_that_sets(container, "volumeMounts", context.repository):
-        yield Cannot(container.node.anchor, "volumes may be mounted that are not in this manifest")
-        return
     writable = frozenset(_writable_paths(service, container))
-    yield from _multiprocess_metrics(service, container, read_only, writable)
-    yield from _heartbeat(service, container, read_only, writable)
+    outcomes = [
+        *_multiprocess_metrics(service, container, read_only, writable),
+        *_heartbeat(service, container, read_only, writable),
+    ]
+    if outcomes and (is_added_to(container.node) or patch_that_sets(container, "volumeMounts", context.repository)):
+        outcomes = [Cannot(container.node.anchor, "volumes may be mounted that are not in this manifest")]
+    yield from outcomes
 
 
 def _multiprocess_metrics(

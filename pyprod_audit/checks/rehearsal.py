@@ -8,8 +8,9 @@ from pyprod_audit.model import Resource
 from pyprod_audit.model.kubernetes import namespace_of
 
 _WORDS = frozenset({
-    "dev", "devel", "development", "local", "test", "tests", "testing", "qa", "sandbox", "playground", "demo", "preview",
-    "ephemeral", "staging", "stage", "stg", "uat", "nonprod", "preprod", "scratch", "experimental", "ci", "e2e",
+    "dev", "devel", "development", "local", "test", "tests", "testing", "qa", "sandbox", "playground", "demo",
+    "preview", "ephemeral", "staging", "stage", "stg", "uat", "nonprod", "preprod", "scratch", "experimental", "ci",
+    "e2e",
 })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Final
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
@@ -136,8 +137,8 @@ def _merged(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def _is_within(secret: Secret, owned: tuple[tuple[int, int], ...]) -> bool:
-    at = bisect_right(owned, (secret.start, len(secret.what) + (1 << 62))) - 1
-    return at >= 0 and owned[at][0] <= secret.start < owned[at][1]
+    at = bisect_right(owned, secret.start, key=itemgetter(0)) - 1
+    return at >= 0 and secret.start < owned[at][1]
 
 
 def _secrets_of(file: SourceFile, context: Context) -> list[Secret]:

@@ -17,11 +17,13 @@ from pyprod_audit.checks.docker_view import (
     copies_from,
     index_of,
     production_stage_of,
+    root_reference,
     stage_called,
     stages_behind,
     workdir_at,
 )
 from pyprod_audit.checks.pip_installs import Step, install_of, steps_in
+from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.link.environment import Environment, expand_shell
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Unknown
 
@@ -82,7 +84,7 @@ def _made(stage: Resource, repository: Repository) -> Iterator[Made]:
                 words = [expand_shell(word, environment) for word in command.items_at("words")]
                 synced = _synced_path(command, environment)
                 path = synced or _path_of([word.text for word in words])
-                if path:
+                if path and (path.startswith("/") or one.node.text_at("workdir") is not None):
                     full = posixpath.normpath(posixpath.join(workdir_at(run), path))
                     flagged = any(word.text == "--relocatable" for word in words)
                     yield Made(full, command, one, relocatable or flagged, bool(synced))
@@ -191,6 +193,9 @@ def _unused(stage: Resource, made: Made, process: Process, repository: Repositor
     runners = {wrapper.split()[0] for wrapper in process.wrappers if wrapper}
     if not program or "/" in program or program.endswith(".sh") or program in _NOT_PYTHON or runners & _RUNNERS:
         return
+    base = root_reference(stage)
+    if base is None or product_of_image(base.name or "") is None:
+        return  # somebody's own image may have the folder on its PATH
     if f"{made.path}/bin" in _search_path(stage) or _mentions(stage, made, repository):
         return
     steps = [step for step in steps_in(stages_behind(stage, repository), repository) if step.install.resolves_names]

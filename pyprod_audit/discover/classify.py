@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from pyprod_audit.model.patterns import lazy
 
 HELM_TEMPLATE = "helm-template"
 YAML, CONF, SCRIPT = "yaml?", "conf?", "script?"
@@ -89,8 +90,8 @@ _BY_SUFFIX = {
 _TERRAFORM_JSON = (".tf.json", ".tofu.json", ".tfvars.json")
 _NGINX_TEMPLATES = (".conf.template", ".conf.tmpl", ".conf.tpl", ".nginx.template")
 _NGINX_FOLDERS = frozenset({"nginx", "sites-available", "sites-enabled", "conf.d", "snippets"})
-_REQUIREMENTS = re.compile(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
-_SCRIPT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,60}")
+_REQUIREMENTS = lazy(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
+_SCRIPT_NAME = lazy(r"[a-z][a-z0-9_-]{0,60}")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
 

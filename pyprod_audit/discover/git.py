@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyprod_audit.discover.ignore import is_never_ours
+from pyprod_audit.model.patterns import lazy
 
 if TYPE_CHECKING:
     from pyprod_audit.discover.walk import Discovery
@@ -24,7 +24,7 @@ _SAFE = (
 )  # fmt: skip
 _COMMAND = ("ls-files", "-z", "--stage", "--cached", "--others", "--exclude-standard")
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH")
-_TRACKED = re.compile(rb"([0-7]{6}) [0-9a-f]{40,64} [0-3]\t")
+_TRACKED = lazy(rb"([0-7]{6}) [0-9a-f]{40,64} [0-3]\t")
 _SUBMODULE = b"160000"
 
 

@@ -7,22 +7,22 @@ main configuration) is matched from its end: the longest tail that exists, neare
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from pyprod_audit.model.node import Node
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.resource import Resource
 from pyprod_audit.parsers.nginx_templates import without_template_suffix
 
 _MAX_ARGUMENT = 512
 _MAX_FOLDERS = 500
-_GLOB = re.compile(r"[*?\[]")
+_GLOB = lazy(r"[*?\[]")
 # Files that come with nginx and say nothing that a rule could miss.
-_STANDARD = re.compile(
+_STANDARD = lazy(
     r"(?:^|/)(?:mime\.types|(?:fastcgi|uwsgi|scgi)_params|fastcgi\.conf|koi-utf|koi-win|win-utf)$|(?:^|/)modules(?:-enabled)?/"
 )
-_SITES = re.compile(r"(?:^|/)(?:conf\.d|sites-enabled|sites-available|sites|servers|vhosts(?:\.d)?)/[^/]*$")
+_SITES = lazy(r"(?:^|/)(?:conf\.d|sites-enabled|sites-available|sites|servers|vhosts(?:\.d)?)/[^/]*$")
 
 
 def is_standard(argument: str) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pyprod_audit.model.node import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
-_MODIFIER = re.compile(r"(=|\^~|~\*|~)(.*)", re.DOTALL)
+_HOST_PORT = lazy(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
+_VARIABLE = lazy(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
+_MODIFIER = lazy(r"(=|\^~|~\*|~)(.*)", re.DOTALL)
 _MAX_VALUE = 4096
 _MAX_POSSIBLE = 30
 _NOT_VALUES = frozenset({"hostnames", "volatile", "include", "ranges", "delete", "proxy", "proxy_recursive"})

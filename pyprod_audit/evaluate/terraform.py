@@ -19,13 +19,14 @@ from pyprod_audit.evaluate.terraform_modules import (
     type_text,
 )
 from pyprod_audit.model import Node, Problem, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _LABELS: Final = {"resource": 2, "data": 2, "ephemeral": 2, "variable": 1, "output": 1, "provider": 1, "module": 1}
 _MAX_INSTANCES: Final = 100
-_TARGET = re.compile(r"(data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z_][\w-]*\.[A-Za-z_][\w-]*)(?=[.\[]|$)")
-_MENTION = re.compile(r"(?<![\w.-])(?:data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z][\w-]*_[\w-]*\.[A-Za-z_][\w-]*)")
+_TARGET = lazy(r"(data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z_][\w-]*\.[A-Za-z_][\w-]*)(?=[.\[]|$)")
+_MENTION = lazy(r"(?<![\w.-])(?:data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z][\w-]*_[\w-]*\.[A-Za-z_][\w-]*)")
 _NOT_RESOURCES: Final = ("var", "local", "each", "count", "self", "path", "terraform", "data", "module")
-_TRAVERSAL = re.compile(r"""[A-Za-z_][\w-]*(?:\s*\.\s*[\w*-]+|\[[^\[\]]{0,200}\])*""")
+_TRAVERSAL = lazy(r"""[A-Za-z_][\w-]*(?:\s*\.\s*[\w*-]+|\[[^\[\]]{0,200}\])*""")
 
 
 def evaluate(files: Sequence[Resource]) -> tuple[list[Resource], list[Problem]]:

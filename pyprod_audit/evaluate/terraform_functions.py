@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from pyprod_audit.model import Node, Scalar, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.hcl_expression import number_of
 
 Value: TypeAlias = "Scalar | Unknown | dict[str, Node] | tuple[Node, ...]"
@@ -282,7 +283,7 @@ def _one(value: Value) -> Value:
     return members[0].value if members else None
 
 
-_VERB = re.compile(r"%(?:%|(-?)(0?)([0-9]{1,3})?(?:\.([0-9]{1,2}))?([a-zA-Z]))")
+_VERB = lazy(r"%(?:%|(-?)(0?)([0-9]{1,3})?(?:\.([0-9]{1,2}))?([a-zA-Z]))")
 
 
 def _format(template: Value, *arguments: Value) -> str:

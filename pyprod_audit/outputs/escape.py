@@ -6,13 +6,15 @@ import re
 import unicodedata
 from typing import Final
 
+from pyprod_audit.model.patterns import lazy
+
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Controls (ESC and C1 start terminal sequences), format characters (bidi overrides reorder what one reads, zero-width
 # ones hide it), lone surrogates (cannot be encoded), line and paragraph separators.
 _DANGEROUS: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 # An entity is never read as Markdown or HTML structure (CommonMark 0.31, section 2.5); ":" and "@" would make links.
-_MARKDOWN: Final = re.compile(r"""[&<>"'`*_\[\](){}#~|\\!@:^$+=]|(?<=[wW]{3})\.""")
+_MARKDOWN: Final = lazy(r"""[&<>"'`*_\[\](){}#~|\\!@:^$+=]|(?<=[wW]{3})\.""")
 
 
 def visible(char: str) -> str:

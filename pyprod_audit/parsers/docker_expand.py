@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeAlias
 
 from pyprod_audit.model import Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.placeholders import FILL
 
 NO_DEFAULT = "a build argument without default"
@@ -15,7 +15,7 @@ NO_DEFAULT = "a build argument without default"
 Lookup: TypeAlias = Callable[[str], "str | Unknown | None"]
 """The value of a variable; None when it is certainly unset."""
 
-_NAME = re.compile(r"[0-9]+|[^\W\d]\w*|[@*#?$!-]")
+_NAME = lazy(r"[0-9]+|[^\W\d]\w*|[@*#?$!-]")
 _MAX_DEPTH = 8
 _MAX_LENGTH = 32_768
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from pyprod_audit.model import Problem, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import placeholders
 from pyprod_audit.parsers.joined import Joined
 
@@ -19,13 +20,13 @@ INSTRUCTIONS = frozenset({
 })  # fmt: skip
 
 _WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
-_DIRECTIVE = re.compile(r"#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=[ \t]*(\S.*)")
+_DIRECTIVE = lazy(r"#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=[ \t]*(\S.*)")
 _DIRECTIVES = frozenset({"escape", "syntax", "check"})
-_KEYWORD = re.compile(r"\s*(\S+)\s*")
-_FLAG = re.compile(r"""--(?:[^\s"'\\]++|\\.|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|["'\\])*+""", re.DOTALL)
-_FLAG_QUOTES = re.compile(r"""\\(.)|["']""", re.DOTALL)
-_SHELL_WORD = re.compile(r"""(?:[^\s"'\\]++|\\.|"(?:\\.|[^"\\])*+"|'[^']*+'|["'\\])++""", re.DOTALL)
-_HEREDOC = re.compile(r"(\d*)<<([-+~]?)([^<]+)")
+_KEYWORD = lazy(r"\s*(\S+)\s*")
+_FLAG = lazy(r"""--(?:[^\s"'\\]++|\\.|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|["'\\])*+""", re.DOTALL)
+_FLAG_QUOTES = lazy(r"""\\(.)|["']""", re.DOTALL)
+_SHELL_WORD = lazy(r"""(?:[^\s"'\\]++|\\.|"(?:\\.|[^"\\])*+"|'[^']*+'|["'\\])++""", re.DOTALL)
+_HEREDOC = lazy(r"(\d*)<<([-+~]?)([^<]+)")
 _MAX_UNKNOWN = 20
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import shell
 from pyprod_audit.parsers.docker_commands import command_node, heredocs, run_node, written
 from pyprod_audit.parsers.docker_expand import NO_DEFAULT, expand
@@ -32,8 +32,8 @@ MAX_NAMES = 1_000
 """Variables, labels and ports of a stage beyond this number are dropped, so that inheritance stays cheap."""
 
 _DURATIONS = ("interval", "timeout", "start-period", "start-interval")
-_PORT = re.compile(r"(?:.*:)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/([A-Za-z]+))?")
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:|\\")
+_PORT = lazy(r"(?:.*:)?([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/([A-Za-z]+))?")
+_WINDOWS_PATH = lazy(r"[A-Za-z]:|\\")
 _REPEATED_FLAGS = frozenset({"mount", "exclude"})
 
 Names = dict[str, Node]

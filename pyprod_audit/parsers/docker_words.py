@@ -7,17 +7,18 @@ import re
 from typing import TypeAlias
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.docker_reader import Instruction
 from pyprod_audit.parsers.placeholders import FILL
 
 Range: TypeAlias = tuple[int, int]
 
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\.)*+"'
-_JSON_STRING = re.compile(_STRING)
-_JSON_ARRAY = re.compile(rf"\[\s*(?:{_STRING}\s*(?:,\s*{_STRING}\s*+)*+)?\]\s*")
-_WORD = re.compile(r"\S+")
+_JSON_STRING = lazy(_STRING)
+_JSON_ARRAY = lazy(rf"\[\s*(?:{_STRING}\s*(?:,\s*{_STRING}\s*+)*+)?\]\s*")
+_WORD = lazy(r"\S+")
 _QUOTED_WORD = {
-    escape: re.compile(
+    escape: lazy(
         rf"""(?:[^\s"'{mark}]++|{mark}.|"(?:[^"{mark}]|{mark}.)*+(?:"|\Z|{mark}\Z)|'[^']*+(?:'|\Z)|{mark})++""",
         re.DOTALL,
     )

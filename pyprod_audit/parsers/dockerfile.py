@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import re
-
 from pyprod_audit.model import Node, Parsed, Resource, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.docker_expand import expand
 from pyprod_audit.parsers.docker_reader import DockerfileReader, Instruction
 from pyprod_audit.parsers.docker_stage import PLATFORM_ARGS, Names, Stage, arguments
@@ -15,7 +14,7 @@ from pyprod_audit.parsers.docker_words import Range, node, plain_words
 from pyprod_audit.parsers.placeholders import FILL
 
 _MAX_STAGES = 500
-_NAME = re.compile(r"[^\s$]+")
+_NAME = lazy(r"[^\s$]+")
 
 
 def parse(source: SourceFile) -> Parsed:

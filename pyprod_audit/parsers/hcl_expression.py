@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -10,6 +9,7 @@ from typing import Final, TypeAlias
 import tree_sitter
 
 from pyprod_audit.model import Node, Scalar, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import hcl_text
 
 MAX_DEPTH: Final = 60
@@ -42,7 +42,7 @@ class Expression(Unknown):
     steps: tuple[Step, ...] = ()
 
 
-_SIMPLE = re.compile(
+_SIMPLE = lazy(
     r'"(?P<string>[^"\\$%\n]*)"'
     r"|(?P<word>true|false|null)"
     r"|(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?)"

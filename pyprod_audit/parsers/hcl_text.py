@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))|\$\$\{|%%\{", re.DOTALL)
+from pyprod_audit.model.patterns import lazy
+
+_ESCAPE = lazy(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))|\$\$\{|%%\{", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_LINES = lazy(r"[^\n]*\n|[^\n]+")
 
 
 def _unescaped(found: re.Match[str]) -> str:

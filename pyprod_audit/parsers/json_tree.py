@@ -7,9 +7,10 @@ import re
 from typing import Final
 
 from pyprod_audit.model import Node, Scalar, SourceFile
+from pyprod_audit.model.patterns import lazy
 
 _MAX_DEPTH: Final = 200
-_TOKEN = re.compile(
+_TOKEN = lazy(
     r'[ \t\r\n]*(?:(?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*)*")'
     r"|(?P<number>-?[0-9][0-9.eE+-]{0,399})|(?P<word>true|false|null)|(?P<mark>[][{},:]))"
 )

@@ -6,8 +6,9 @@ programs). An object is one whose group is built in, or looks like the group of 
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from pyprod_audit.model.patterns import lazy
 
 # The core group: https://kubernetes.io/docs/reference/kubernetes-api/
 CORE_KINDS: Final = frozenset({
@@ -42,9 +43,9 @@ _FILE_GROUPS = frozenset({
     "kuttl.dev", "audit.k8s.io", "client.authentication.k8s.io", "minikube.sigs.k8s.io",
 })  # fmt: skip
 _VERSION = r"v[0-9]{1,4}(?:(?:alpha|beta)[0-9]{1,4})?"
-_CORE_VERSION = re.compile(_VERSION)
-_GROUP_VERSION = re.compile(rf"([a-z0-9][a-z0-9.-]{{0,252}})/{_VERSION}")
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_CORE_VERSION = lazy(_VERSION)
+_GROUP_VERSION = lazy(rf"([a-z0-9][a-z0-9.-]{{0,252}})/{_VERSION}")
+_KIND = lazy(r"[A-Z][A-Za-z0-9]{0,62}")
 
 
 def group_of(api_version: str) -> str | None:

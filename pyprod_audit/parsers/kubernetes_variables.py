@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 
 # Scripts and files of other formats: a `$` in them is most likely their own.
 _OPAQUE: Final = frozenset({"data", "stringData", "binaryData", "annotations"})
 _SCRIPTS: Final = frozenset({"command", "args"})
-_WHOLE = re.compile(r"\$(?:\{[A-Za-z_][^{}]*\}|[A-Z_][A-Z0-9_]*)")
-_BRACED = re.compile(r"\$\{[A-Za-z_]")
-_NAMED = re.compile(r"\$(?:\{|[A-Z_][A-Z0-9_]*)")
+_WHOLE = lazy(r"\$(?:\{[A-Za-z_][^{}]*\}|[A-Z_][A-Z0-9_]*)")
+_BRACED = lazy(r"\$\{[A-Za-z_]")
+_NAMED = lazy(r"\$(?:\{|[A-Z_][A-Z0-9_]*)")
 
 
 def mark_variables(node: Node) -> None:

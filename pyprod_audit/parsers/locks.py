@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.requirement_line import Requirement, normal_name, set_specifier
 from pyprod_audit.parsers.toml_tree import parse_toml
 
 # A literal line end in front lets the engine skip from line to line; `^` with MULTILINE looks at every character.
-_PACKAGE = re.compile(r"\n\[\[packages?\]\][ \t]*(?=\r?\n|\Z)")
-_FIELD = re.compile(r"\n([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*(\"[^\"\n]*\"|'[^'\n]*'|\{[^\n]*\}|\[[^\]\n]*\]|true|false)")
-_TOP_FIELD = re.compile(r"^([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*([^\n]*)", re.MULTILINE)
-_INLINE_TEXT = re.compile(r"([A-Za-z_-]+)[ \t]*=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)')")
-_QUOTED = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'")
-_FILES_OF = re.compile(r"^\"?([A-Za-z0-9._-]+)\"?[ \t]*=[ \t]*\[[ \t]*(\]?)", re.MULTILINE)
+_PACKAGE = lazy(r"\n\[\[packages?\]\][ \t]*(?=\r?\n|\Z)")
+_FIELD = lazy(r"\n([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*(\"[^\"\n]*\"|'[^'\n]*'|\{[^\n]*\}|\[[^\]\n]*\]|true|false)")
+_TOP_FIELD = lazy(r"^([A-Za-z][A-Za-z_-]*)[ \t]*=[ \t]*([^\n]*)", re.MULTILINE)
+_INLINE_TEXT = lazy(r"([A-Za-z_-]+)[ \t]*=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)')")
+_QUOTED = lazy(r"\"([^\"\n]*)\"|'([^'\n]*)'")
+_FILES_OF = lazy(r"^\"?([A-Za-z0-9._-]+)\"?[ \t]*=[ \t]*\[[ \t]*(\]?)", re.MULTILINE)
 _HASHES: Final = ("sha256:", "sha512:", "sha384:", "hashes =", "hashes=", ".hashes]", "md5:")
 _METADATA_KEYS: Final = (
     ("content-hash", "content_hash"), ("content_hash", "content_hash"),

@@ -6,10 +6,10 @@ file is then read as if the brace were there.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pyprod_audit.model.node import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.resource import Parsed, Problem, Resource
 from pyprod_audit.model.source import SourceFile
 from pyprod_audit.parsers.nginx_directives import DATA_BLOCKS, DISTINCTIVE, LUA_SUFFIX, NAMED_BLOCKS, PARENTS
@@ -31,7 +31,7 @@ __all__ = ["MAX_DEPTH", "looks_like_nginx", "parse"]
 
 MAX_DEPTH: Final = 100
 _MAX_PROBLEMS = 20
-_REST_OF_LINE = re.compile(r"[ \t]*+(?:\r?\n|#|\Z)")
+_REST_OF_LINE = lazy(r"[ \t]*+(?:\r?\n|#|\Z)")
 _BECAUSE = "filled in before nginx reads it"
 
 

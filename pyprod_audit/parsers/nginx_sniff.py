@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.nginx_directives import DISTINCTIVE
 
 _HEAD = 65536
-_NAMED = re.compile(
+_NAMED = lazy(
     r"(?:^|[/._-])(?:nginx|openresty|angie)|\.nginx|(?:^|/)(?:sites-(?:available|enabled)|conf\.d)/", re.IGNORECASE
 )
-_CERTAIN = re.compile(r"(?:^|/)nginx\.conf(?:\.[a-z0-9]+)?$", re.IGNORECASE)
+_CERTAIN = lazy(r"(?:^|/)nginx\.conf(?:\.[a-z0-9]+)?$", re.IGNORECASE)
 # `<VirtualHost>` (Apache) and `[section]` (supervisord, systemd, php-fpm, ini files).
-_FOREIGN = re.compile(r"^[ \t]*(?:</?[A-Z][A-Za-z]+[ >]|\[[A-Za-z][^\]\n;{}]*\][ \t]*$)", re.MULTILINE)
+_FOREIGN = lazy(r"^[ \t]*(?:</?[A-Z][A-Za-z]+[ >]|\[[A-Za-z][^\]\n;{}]*\][ \t]*$)", re.MULTILINE)
 # A directive with its `;`; braces in it only as `${name}` or `{{ name }}`, and few, so that a long line costs little.
-_DIRECTIVE = re.compile(
+_DIRECTIVE = lazy(
     r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+(?=[^\s;}])[^;\n{}]*+(?:\{{1,2}[^{}\n;]*+\}{1,2}[^;\n{}]*+){0,9}+;",
     re.MULTILINE,
 )
-_FIRST_WORD = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
-_BLOCK = re.compile(
+_FIRST_WORD = lazy(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
+_BLOCK = lazy(
     r"""^[ \t]*(?:http|events|server|stream|types|upstream[ \t]+\S+|location[ \t]+[^{};\n]+|map[ \t]+\S+[ \t]+\$\w+)
     [ \t]*(?:\r?\n[ \t]*)?\{""",
     re.MULTILINE | re.VERBOSE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.nginx_tokens import STATEMENT_MARK, VALUE_MARK
 
 _SUFFIXES = (
@@ -25,13 +26,13 @@ _SUFFIXES = (
     ".in",
 )
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}", "<%": "%>"}
-_OPENING = re.compile(r"\{\{|\{%|\{#|<%")
+_OPENING = lazy(r"\{\{|\{%|\{#|<%")
 # Words that make `{{ … }}` of Go templates a statement.
-_GO_STATEMENT = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|block|/\*|\$?\w+\s*:=)(?![\w.])")
-_INSERTS = re.compile(r"(?:\{%|<%)[-+=]?\s*(?:include|block|call|import|render|yield)\b")
-_REFERENCE = re.compile(r"\$\{([^{}\n]*)\}")
-_ENVSUBST = re.compile(r"\$([A-Z_][A-Z0-9_]*)(?![A-Za-z0-9_])")
-_NGINX_NAME = re.compile(r"[a-z0-9_]+", re.IGNORECASE)
+_GO_STATEMENT = lazy(r"\{\{-?\s*(?:if|else|end|range|with|define|block|/\*|\$?\w+\s*:=)(?![\w.])")
+_INSERTS = lazy(r"(?:\{%|<%)[-+=]?\s*(?:include|block|call|import|render|yield)\b")
+_REFERENCE = lazy(r"\$\{([^{}\n]*)\}")
+_ENVSUBST = lazy(r"\$([A-Z_][A-Z0-9_]*)(?![A-Za-z0-9_])")
+_NGINX_NAME = lazy(r"[a-z0-9_]+", re.IGNORECASE)
 
 
 def without_template_suffix(path: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pyprod_audit.model.patterns import lazy
+
 VALUE_MARK: Final = "\ue000"
 """What a template expression that gives text is masked with, character by character."""
 STATEMENT_MARK: Final = "\ue001"
@@ -24,7 +26,7 @@ WORD: Final = 5
 
 # Repetitions are possessive, so a match is one pass over its characters. The order of the alternatives matters: a quote
 # without its closing quote, or with something glued to that, is a broken quote: the character alone.
-TOKEN: Final = re.compile(
+TOKEN: Final = lazy(
     r"""(?:[ \t\r\n]++|\#[^\n]*+)*+
     (?: ((?:"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+')(?=[ \t\r\n;{)\ue000\ue001]|\Z))
     |   ([;{}])
@@ -35,9 +37,9 @@ TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_ESCAPE = re.compile(r"""\\(["'\\trn])""")
+_ESCAPE = lazy(r"""\\(["'\\trn])""")
 _CONTROL = {"t": "\t", "r": "\r", "n": "\n"}
-_LUA_SKIP = re.compile(
+_LUA_SKIP = lazy(
     r"""--\[(?P<comment>=*+)\[ | --[^\n]*+ | \[(?P<string>=*+)\[
     | "(?:[^"\\\n]++|\\.)*+"? | '(?:[^'\\\n]++|\\.)*+'? | [{}]""",
     re.VERBOSE | re.DOTALL,

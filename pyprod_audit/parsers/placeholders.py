@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from pyprod_audit.model.patterns import lazy
 
 FILL = "\ue000"
 """Stands for each character of an expression in text masked by `filled`; no real file contains it."""
 
 _CLOSERS = {"{{": "}}", "{%": "%}", "{#": "#}", "<%": "%>"}
-_OPENER = re.compile(r"\{\{|\{%|(?<!\$)\{#|<%|%%[A-Za-z_]")
-_TOKEN = re.compile(r"%%[A-Za-z_][A-Za-z0-9_]*%%")
-_GO_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|template|block|/\*)\b")
+_OPENER = lazy(r"\{\{|\{%|(?<!\$)\{#|<%|%%[A-Za-z_]")
+_TOKEN = lazy(r"%%[A-Za-z_][A-Za-z0-9_]*%%")
+_GO_CONTROL = lazy(r"\{\{-?\s*(?:if|else|end|range|with|define|template|block|/\*)\b")
 
 
 def ranges(text: str) -> list[tuple[int, int, bool]]:

@@ -5,13 +5,13 @@ Source: https://python-poetry.org/docs/dependency-specification/ (caret, tilde, 
 
 from __future__ import annotations
 
-import re
+from pyprod_audit.model.patterns import lazy
 
-_RELEASE = re.compile(r"[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})((?:[.-]?[A-Za-z]+[.-]?[0-9]{0,9}){0,3})")
-_WILDCARD = re.compile(r"(==|!=)?\s*[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,4})\.[*x]")
-_COMPARISON = re.compile(r"(===|==|~=|!=|<=|>=|<|>|=)\s*([A-Za-z0-9][A-Za-z0-9.*+!_-]*)")
-_BLANKS = re.compile(r"(?<=[0-9A-Za-z*])[ \t]+(?=[\^~<>=!])")
-_AFTER_OPERATOR = re.compile(r"(?<=[\^~<>=])[ \t]+")
+_RELEASE = lazy(r"[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})((?:[.-]?[A-Za-z]+[.-]?[0-9]{0,9}){0,3})")
+_WILDCARD = lazy(r"(==|!=)?\s*[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,4})\.[*x]")
+_COMPARISON = lazy(r"(===|==|~=|!=|<=|>=|<|>|=)\s*([A-Za-z0-9][A-Za-z0-9.*+!_-]*)")
+_BLANKS = lazy(r"(?<=[0-9A-Za-z*])[ \t]+(?=[\^~<>=!])")
+_AFTER_OPERATOR = lazy(r"(?<=[\^~<>=])[ \t]+")
 
 
 def pep440(constraint: str) -> str | None:

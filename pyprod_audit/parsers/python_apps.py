@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Scope, Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
@@ -74,10 +75,10 @@ _WRAPPERS_BY_PACKAGE: Final = {
     "whitenoise": "wsgi",
 }
 _WRAPPER_ENDINGS: Final = tuple(_WRAPPERS_BY_NAME)
-_FACTORY_NAME: Final = re.compile(
+_FACTORY_NAME: Final = lazy(
     r"(?:create|make|get|build|init|setup|new)_\w{0,40}(?:app|application|api|server)|\w{0,40}factory"
 )
-_APP_NAME: Final = re.compile(r"(?:\w{0,40}_)?(?:app|application|api|server|asgi|wsgi|celery)", re.IGNORECASE)
+_APP_NAME: Final = lazy(r"(?:\w{0,40}_)?(?:app|application|api|server|asgi|wsgi|celery)", re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pyprod_audit.model import Node
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Scope, Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
@@ -38,12 +39,10 @@ _METHODS: Final = frozenset(
 )  # fmt: skip
 _NAMELESS: Final = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "cache": "CACHE_URL", "cache_url": "CACHE_URL",
                     "email_url": "EMAIL_URL", "search_url": "SEARCH_URL"}  # fmt: skip
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,79}")
+_VARIABLE: Final = lazy(r"[A-Z][A-Z0-9_]{0,79}")
 _LOOKED_AT: Final = 500
-_LOOKS: Final = re.compile(rb"\bin\s{1,9}(?:os\.)?environ\b|\benviron\.get\b|\bgetenv\b")
-_CATCHES: Final = re.compile(
-    rb"except\s{0,9}(?::|\(?[\w\s,.]{0,80}\b(?:KeyError|Exception|ImproperlyConfigured|EnvError)\b)"
-)
+_LOOKS: Final = lazy(rb"\bin\s{1,9}(?:os\.)?environ\b|\benviron\.get\b|\bgetenv\b")
+_CATCHES: Final = lazy(rb"except\s{0,9}(?::|\(?[\w\s,.]{0,80}\b(?:KeyError|Exception|ImproperlyConfigured|EnvError)\b)")
 
 
 class Environment:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
 _PREFIXES: Final = ("alembic.op.", "django.db.migrations.", "django.contrib.postgres.operations.")
 _NOT_OPERATIONS: Final = frozenset({"swappable_dependency", "Migration", "get_bind", "get_context", "f",
 "batch_alter_table"})  # fmt: skip
-_PATH: Final = re.compile(r"(?:^|/)(?:migrations|versions|alembic)/")
+_PATH: Final = lazy(r"(?:^|/)(?:migrations|versions|alembic)/")
 
 
 def is_migration(path: str) -> bool:

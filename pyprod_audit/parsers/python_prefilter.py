@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ALWAYS: Final = re.compile(
+from pyprod_audit.model.patterns import lazy
+
+_ALWAYS: Final = lazy(
     r"(?:^|/)(?:gunicorn[\w.-]{0,60}|[\w-]{0,60}settings[\w-]{0,60}|settings/[^/]{1,100}|urls|wsgi|asgi|manage|app|main"
     r"|celery|celeryconfig|uwsgi|config)\.py$"
     r"|(?:^|/)(?:migrations|versions)/[^/]{1,200}\.py$"
 )
 # Tests do not run in production, and what they do (no TLS verification, made-up keys) would be found wanting.
-_NEVER: Final = re.compile(r"(?:^|/)(?:tests?/|testing/|conftest\.py$|test_[^/]{0,200}\.py$|[^/]{1,200}_tests?\.py$)")
+_NEVER: Final = lazy(r"(?:^|/)(?:tests?/|testing/|conftest\.py$|test_[^/]{0,200}\.py$|[^/]{1,200}_tests?\.py$)")
 _EMPTY: Final = 200
 # Whole files are searched for these; each is long enough to be rare in code that has nothing to do with deployment.
 _IMPORTED: Final = (
@@ -28,7 +30,7 @@ _IMPORTED: Final = (
     "jose",
     "rest_framework", "channels", "socket", "wsgiref", "apscheduler", "loguru", "structlog", "mangum", "grpc",
 )  # fmt: skip
-_IMPORT: Final = re.compile(
+_IMPORT: Final = lazy(
     rb"^[ \t]{0,40}(?:from|import)[ \t]{1,9}(?:"
     + "|".join(re.escape(n) for n in _IMPORTED).encode()
     + rb")(?![\w])[ \t.,;\r\n]?",

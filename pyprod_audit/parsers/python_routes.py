@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Decorator, Scope, Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
@@ -67,9 +68,7 @@ ROUTE_CALLS: Final = frozenset(
     )
 )
 # A path that answers probes, written anywhere in the file (middleware that compares `request.path`).
-HEALTH_TEXT: Final = re.compile(
-    rb"""["'](/?[\w./-]{0,40}(?:health|ready|readi|live|ping|status|alive)[\w./-]{0,40})["']"""
-)
+HEALTH_TEXT: Final = lazy(rb"""["'](/?[\w./-]{0,40}(?:health|ready|readi|live|ping|status|alive)[\w./-]{0,40})["']""")
 
 
 @dataclass(slots=True, eq=False)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
-MAIN_GUARD: Final = re.compile(rb"""\(?\s{0,9}__name__\s{0,9}==\s{0,9}["']__main__["']""")
+MAIN_GUARD: Final = lazy(rb"""\(?\s{0,9}__name__\s{0,9}==\s{0,9}["']__main__["']""")
 CONDITIONAL: Final = frozenset({"if_statement", "try_statement", "for_statement", "while_statement", "match_statement"})
 _REQUEST_BASES: Final = (
     "View",

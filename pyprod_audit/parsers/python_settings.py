@@ -6,10 +6,11 @@ import re
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
-_SET_LATER: Final = re.compile(
+_SET_LATER: Final = lazy(
     r"(?:[\w.]{0,80}\.)?(?:config|conf|secret_key|verify|verify_mode|check_hostname|CONFIG)(?:\.\w{1,60})?"
     r"|ssl\.\w{1,60}|[\w.]{1,80}\.(?:wsgi_app|debug|permanent_session_lifetime)"
 )

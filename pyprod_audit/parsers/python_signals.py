@@ -6,13 +6,14 @@ import re
 from typing import Final
 
 from pyprod_audit.model import Node, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_scopes import Scope, Scopes
 from pyprod_audit.parsers.python_tree import Syntax, Tree
 
 SIGNAL_CALLS: Final = frozenset({"signal", "add_signal_handler"})
 _EXITS: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "os.abort", "os.kill", "builtins.exit"})
-_HARMLESS: Final = re.compile(r"(?:print|log|debug|info|warn|warning|error|exception|critical|flush|write|format|str)")
-_SIGNAL: Final = re.compile(r"\bSIG[A-Z0-9]{2,8}\b")
+_HARMLESS: Final = lazy(r"(?:print|log|debug|info|warn|warning|error|exception|critical|flush|write|format|str)")
+_SIGNAL: Final = lazy(r"\bSIG[A-Z0-9]{2,8}\b")
 
 
 class SignalHandlers:

@@ -10,6 +10,7 @@ import tree_sitter
 import tree_sitter_python
 
 from pyprod_audit.model import Node, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 
 Tree: TypeAlias = tree_sitter.Node
 LANGUAGE: Final = tree_sitter.Language(tree_sitter_python.language())
@@ -18,13 +19,13 @@ _DEPTH: Final = 40
 _LONGEST_CHAIN: Final = 20
 _NODE_BUDGET: Final = 50_000
 _EXCERPT: Final = 200
-_SIMPLE_NAME: Final = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_ESCAPE: Final = re.compile(r"\\(?:(\r?\n)|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([\s\S]))")
+_SIMPLE_NAME: Final = lazy(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_ESCAPE: Final = lazy(r"\\(?:(\r?\n)|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([\s\S]))")
 # Jinja (cookiecutter, copier): tags become comments or blanks of the same length, so that all offsets stay.
-_TEMPLATE_TAG: Final = re.compile(
+_TEMPLATE_TAG: Final = lazy(
     rb"(?m)^([ \t]{0,200})(\{%[^%\n]{0,500}%\}|\{#[^\n]{0,500}#\})|\{%[^%\n]{0,500}%\}|\{\{[^{}\n]{0,500}\}\}"
 )
-_TEMPLATE_VALUE: Final = re.compile(rb"\{\{[-\s]{0,9}[A-Za-z_][^{}\n]{0,500}\}\}")
+_TEMPLATE_VALUE: Final = lazy(rb"\{\{[-\s]{0,9}[A-Za-z_][^{}\n]{0,500}\}\}")
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
                    "\\": "\\", "'": "'", '"': '"'}  # fmt: skip
 

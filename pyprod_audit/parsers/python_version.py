@@ -10,15 +10,16 @@ import re
 from collections.abc import Iterator
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.requirement_line import is_template
 
-_VERSION = re.compile(
+_VERSION = lazy(
     r"(?:c?python[-@]?)?v?([0-9]{1,2}(?:\.[0-9]{1,3}){0,2}(?:(?:a|b|rc)[0-9]{1,3}|-dev|t)?)(?:\.x|\.\*|:latest)?(?:-[a-z0-9_-]+)?"
 )
-_OTHER = re.compile(
+_OTHER = lazy(
     r"(pypy|graalpy|graalpython|jython|ironpython|micropython|stackless|miniconda|anaconda|miniforge|mambaforge)"
 )
-_PYPY = re.compile(r"pypy[-@]?([23]\.[0-9]{1,2})")
+_PYPY = lazy(r"pypy[-@]?([23]\.[0-9]{1,2})")
 _MAX_LINES = 100
 
 

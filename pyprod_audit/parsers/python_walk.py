@@ -8,6 +8,7 @@ from typing import Final
 import tree_sitter
 
 from pyprod_audit.model import Node, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.python_apps import CLASS_OF, Apps
 from pyprod_audit.parsers.python_calls import ATTRIBUTE_WORDS, ATTRIBUTES, attribute_node, call_node, is_of_interest
 from pyprod_audit.parsers.python_env import ENVIRONMENT_CALLS, Environment, settings_fields
@@ -28,16 +29,14 @@ _QUERY_OF_SUBSCRIPTS: Final = tree_sitter.Query(LANGUAGE, f"[{_PARTS} (subscript
 _QUERY_OF_NAMES: Final = tree_sitter.Query(
     LANGUAGE, f"[{_PARTS} (subscript) (attribute) (identifier)] @part {_IMPORTS}"
 )
-_HEALTH_NAME: Final = re.compile(
-    r"(?i)[\w.]{0,80}(?:health|ready|readi|live|ping|status|alive|probe|heartbeat)[\w.]{0,80}"
-)
+_HEALTH_NAME: Final = lazy(r"(?i)[\w.]{0,80}(?:health|ready|readi|live|ping|status|alive|probe|heartbeat)[\w.]{0,80}")
 _BLOCKS: Final = frozenset(
     {"if_statement", "try_statement", "for_statement", "while_statement", "with_statement", "match_statement", "lambda"}
 )
 _PATTERNS: Final = frozenset({"pattern_list", "tuple_pattern", "list_pattern"})
 _BODIES_KEPT: Final = 50
 # Lower-case names only: upper-case ones in a parameter list are defaults, which refer to the constant.
-_PARAMETER: Final = re.compile(r"\b[a-z_][a-z0-9_]{0,60}\b")
+_PARAMETER: Final = lazy(r"\b[a-z_][a-z0-9_]{0,60}\b")
 _CALLS_KEPT: Final = 5000
 
 

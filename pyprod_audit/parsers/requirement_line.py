@@ -14,23 +14,24 @@ from typing import Final
 
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.model.node import Value
+from pyprod_audit.model.patterns import lazy
 
-_SEPARATORS = re.compile(r"[-_.]+")
-_HEAD = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*")
-_CLAUSE = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([A-Za-z0-9][A-Za-z0-9.*+!_-]*)\s*")
-_TEMPLATE = re.compile(r"\{\{|\{%|\$\{|\$\(|<%|%\(|@@")
-_SCHEME = re.compile(r"(?:(git|hg|svn|bzr)\+)?([A-Za-z][A-Za-z0-9+.-]*):")
-_SCP = re.compile(r"git\+[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_RELEASE = re.compile(
+_SEPARATORS = lazy(r"[-_.]+")
+_HEAD = lazy(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*")
+_CLAUSE = lazy(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([A-Za-z0-9][A-Za-z0-9.*+!_-]*)\s*")
+_TEMPLATE = lazy(r"\{\{|\{%|\$\{|\$\(|<%|%\(|@@")
+_SCHEME = lazy(r"(?:(git|hg|svn|bzr)\+)?([A-Za-z][A-Za-z0-9+.-]*):")
+_SCP = lazy(r"git\+[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:")
+_COMMIT = lazy(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_RELEASE = lazy(
     r"(?:[A-Za-z][A-Za-z0-9_]*-)?[vV]?[0-9]{1,9}(?:\.[0-9]{1,9}){1,5}"
     r"(?:[.+_-]?(?:a|b|c|rc|alpha|beta|post|dev|final)[.-]?[0-9]{0,9}){0,2}"
 )
-_HASHED = re.compile(r"(?:^|&)(?:sha256|sha384|sha512)=[0-9a-f]{32,}")
-_EGG = re.compile(r"(?:^|&)egg=([A-Za-z0-9._-]+)")
-_WHEEL = re.compile(r"([A-Za-z0-9._]+)-([0-9][A-Za-z0-9._!+]*)(?:-[A-Za-z0-9._]+){3,4}\.whl")
-_SDIST = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)-([0-9][A-Za-z0-9.!+_]*)\.(?:tar\.gz|tar\.bz2|tar\.xz|tgz|zip)")
-_ARCHIVE_REF = re.compile(r"/(?:archive|tarball|zipball)/(?:refs/(heads|tags)/)?([^/?#]+?)(?:\.tar\.gz|\.tgz|\.zip)?$")
+_HASHED = lazy(r"(?:^|&)(?:sha256|sha384|sha512)=[0-9a-f]{32,}")
+_EGG = lazy(r"(?:^|&)egg=([A-Za-z0-9._-]+)")
+_WHEEL = lazy(r"([A-Za-z0-9._]+)-([0-9][A-Za-z0-9._!+]*)(?:-[A-Za-z0-9._]+){3,4}\.whl")
+_SDIST = lazy(r"([A-Za-z][A-Za-z0-9._-]*)-([0-9][A-Za-z0-9.!+_]*)\.(?:tar\.gz|tar\.bz2|tar\.xz|tgz|zip)")
+_ARCHIVE_REF = lazy(r"/(?:archive|tarball|zipball)/(?:refs/(heads|tags)/)?([^/?#]+?)(?:\.tar\.gz|\.tgz|\.zip)?$")
 _ARCHIVES: Final = (".whl", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 
 

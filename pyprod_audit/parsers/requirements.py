@@ -6,17 +6,17 @@ others still count. A file that is something else altogether (a web page, prose)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.requirement_line import Requirement, is_template, read_requirement
 
-_COMMENT = re.compile(r"(?:^|\s)#")
-_OPTION_START = re.compile(r"(?:^|\s)(?=-{1,2}[A-Za-z])")
-_WORD = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])++")
+_COMMENT = lazy(r"(?:^|\s)#")
+_OPTION_START = lazy(r"(?:^|\s)(?=-{1,2}[A-Za-z])")
+_WORD = lazy(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])++")
 _SHORT: Final = {"-i": "--index-url", "-r": "-r", "-c": "-c", "-e": "-e", "-f": "--find-links"}
 _LONG: Final = {
     "--requirement": "-r", "--constraint": "-c", "--editable": "-e", "--pypi-url": "--index-url",

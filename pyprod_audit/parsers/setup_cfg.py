@@ -5,15 +5,15 @@ Source: https://setuptools.pypa.io/en/latest/userguide/declarative_config.html.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.requirement_line import read_requirement
 
-_SECTION = re.compile(r"\[([^\]\n]+)\]")
-_OPTION = re.compile(r"([A-Za-z0-9_.:-]+)[ \t]*[=:][ \t]*")
+_SECTION = lazy(r"\[([^\]\n]+)\]")
+_OPTION = lazy(r"([A-Za-z0-9_.:-]+)[ \t]*[=:][ \t]*")
 
 
 @dataclass(slots=True)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile, Span, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import placeholders, shell_tree
 from pyprod_audit.parsers.joined import Joined
 from pyprod_audit.parsers.shell_tree import Range, RawCommand
 from pyprod_audit.parsers.shell_words import SPECIAL, meaning
 
-_SHEBANG = re.compile(r"#!\s*(\S+)([^\r\n]*)")
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^\]]*\])?\+?=")
+_SHEBANG = lazy(r"#!\s*(\S+)([^\r\n]*)")
+_ASSIGNMENT = lazy(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^\]]*\])?\+?=")
 _SET_FLAGS = {"e": "errexit", "u": "nounset", "x": "xtrace", "f": "noglob", "n": "noexec", "E": "errtrace"}
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"})
-_EXEC_FLAG = re.compile(r"-[cl]*(a?)")
+_EXEC_FLAG = lazy(r"-[cl]*(a?)")
 
 Commands = tuple[Node, ...]
 

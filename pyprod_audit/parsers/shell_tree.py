@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, TypeAlias
@@ -10,9 +9,11 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 import tree_sitter
 import tree_sitter_bash
 
+from pyprod_audit.model.patterns import lazy
+
 _LANGUAGE: Final = tree_sitter.Language(tree_sitter_bash.language())
 _PARSER: Final = tree_sitter.Parser(_LANGUAGE)
-_OPAQUE = re.compile(r"[^\t\n\r -\x7e]")
+_OPAQUE = lazy(r"[^\t\n\r -\x7e]")
 
 Range: TypeAlias = tuple[int, int]
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 
 from pyprod_audit.model import Unknown
+from pyprod_audit.model.patterns import lazy
 
-SPECIAL = re.compile(r"[\\'\"$`]")
+SPECIAL = lazy(r"[\\'\"$`]")
 """What makes a word more than its own text."""
 
-_FILLED_IN = re.compile(r"\$[A-Za-z_0-9{(\[@*#?!$-]|`")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_DOUBLE_PIECE = re.compile(r'[^\\$`]+|\\[$`"\\\n]|\\|\$[A-Za-z_0-9{(\[@*#?!$-]|\$|`', re.DOTALL)
-_ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_ANSI_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
-_PLAIN = re.compile(r"[^\\'\"$`]+")
+_FILLED_IN = lazy(r"\$[A-Za-z_0-9{(\[@*#?!$-]|`")
+_DOUBLE = lazy(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DOUBLE_PIECE = lazy(r'[^\\$`]+|\\[$`"\\\n]|\\|\$[A-Za-z_0-9{(\[@*#?!$-]|\$|`', re.DOTALL)
+_ANSI = lazy(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_ANSI_ESCAPE = lazy(r"\\(x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
+_PLAIN = lazy(r"[^\\'\"$`]+")
 _ANSI_NAMES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 
 

@@ -13,10 +13,11 @@ import tree_sitter_hcl
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
 from pyprod_audit.model.node import Value
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.hcl_expression import MAX_DEPTH, Expression, ExpressionReader
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_hcl.language())
-_TOP_LEVEL = re.compile(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*(?:\{|=(?!=))', re.MULTILINE)
+_TOP_LEVEL = lazy(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*(?:\{|=(?!=))', re.MULTILINE)
 _LEADS = bytes(0 if 0x80 <= byte < 0xC0 else 1 for byte in range(256))
 _MAX_PROBLEMS = 20
 _QUICK = 4096

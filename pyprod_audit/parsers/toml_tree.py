@@ -14,19 +14,18 @@ from typing import Final
 
 from pyprod_audit.model import Node, Problem, SourceFile
 from pyprod_audit.model.node import Value
+from pyprod_audit.model.patterns import lazy
 
 _MAX_DEPTH: Final = 64
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_BLANK = re.compile(r"[ \t]*")
-_GAP = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|\{%[^\n]*|\{#[^\n]*)*+")
-_LINE_REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
-_ATOM = re.compile(r"[0-9A-Za-z+:._-]+(?: [0-9][0-9:.+Zz-]*)?")
-_INTEGER = re.compile(r"[+-]?[0-9_]{1,40}|0x[0-9A-Fa-f_]{1,32}|0o[0-7_]{1,32}|0b[01_]{1,64}")
-_FLOAT = re.compile(r"[+-]?[0-9_]{1,40}(?:\.[0-9_]{1,40})?(?:[eE][+-]?[0-9_]{1,6})?|[+-]?(?:inf|nan)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{2}:[0-9]{2}.*")
-_ESCAPE = re.compile(
-    r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre\"\\])|[ \t]*\r?\n[ \t\r\n]*)"
-)
+_BARE_KEY = lazy(r"[A-Za-z0-9_-]+")
+_BLANK = lazy(r"[ \t]*")
+_GAP = lazy(r"(?:[ \t\r\n]+|#[^\n]*|\{%[^\n]*|\{#[^\n]*)*+")
+_LINE_REST = lazy(r"[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
+_ATOM = lazy(r"[0-9A-Za-z+:._-]+(?: [0-9][0-9:.+Zz-]*)?")
+_INTEGER = lazy(r"[+-]?[0-9_]{1,40}|0x[0-9A-Fa-f_]{1,32}|0o[0-7_]{1,32}|0b[01_]{1,64}")
+_FLOAT = lazy(r"[+-]?[0-9_]{1,40}(?:\.[0-9_]{1,40})?(?:[eE][+-]?[0-9_]{1,6})?|[+-]?(?:inf|nan)")
+_DATE = lazy(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{2}:[0-9]{2}.*")
+_ESCAPE = lazy(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|([btnfre\"\\])|[ \t]*\r?\n[ \t\r\n]*)")
 _ESCAPED: Final = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\"}
 _DELIMITERS: Final = ('"""', "'''", '"', "'")
 

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 import yaml
 
 from pyprod_audit.model import Node, Problem, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.yaml_scalars import KUBERNETES, Schema
 from pyprod_audit.parsers.yaml_template import Masked
 from pyprod_audit.parsers.yaml_tree import DuplicateKey, TooDeep, TreeBuilder
 
 _MAX_PROBLEMS = 20
 _MAX_BROKEN = 50
-_DOCUMENT_LINE = re.compile(r"^---(?!\S)", re.MULTILINE)
-_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_DOCUMENT_LINE = lazy(r"^---(?!\S)", re.MULTILINE)
+_UNREADABLE = lazy("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SURROGATE_ESCAPE = lazy(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyprod_audit.model import Scalar
+from pyprod_audit.model.patterns import lazy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Schema:
 
 _MAX_DIGITS = 64
 _STARTS = frozenset("0123456789+-.")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_GO_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
+_FLOAT = lazy(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_GO_INTEGER = lazy(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _GO_BASES = (16, 2, 8, 10)
-_CORE_INTEGER = re.compile(r"([-+]?)(?:0x([0-9a-fA-F]+)|0o([0-7]+)|([0-9]+))")
+_CORE_INTEGER = lazy(r"([-+]?)(?:0x([0-9a-fA-F]+)|0o([0-7]+)|([0-9]+))")
 _CORE_BASES = (16, 8, 10)
 
 

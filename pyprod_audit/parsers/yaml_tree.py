@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -21,6 +20,7 @@ from yaml.events import (
 
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.model.node import Value
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.yaml_scalars import Schema, is_computed, resolve_tagged
 from pyprod_audit.parsers.yaml_template import Masked
 
@@ -31,8 +31,8 @@ _MAX_FAULTS = 1_000
 _MAX_KEY = 200
 # A merge key in a tree under construction. A quoted "<<" is an ordinary key.
 _MERGE = "\0<<"
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s*){1,2}")
-_GAP = re.compile(r"(?:\s|#[^\n]*)*")
+_PROPERTIES = lazy(r"(?:[&!]\S*\s*){1,2}")
+_GAP = lazy(r"(?:\s|#[^\n]*)*")
 _TEMPLATE = "filled in by a template"
 
 

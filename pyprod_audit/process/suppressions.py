@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from pyprod_audit.findings import Finding, Suppression, Undecided
 from pyprod_audit.model import Resource, SourceFile, Span
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.process.suppression_rules import EXPIRED, MALFORMED, REASON, UNKNOWN, UNUSED, complaint
 
 Match: TypeAlias = Callable[[str], Collection[str]]
@@ -24,11 +25,9 @@ Match: TypeAlias = Callable[[str], Collection[str]]
 MARK = "pyprod-audit:"
 ANNOTATION = "pyprod-audit.dev/ignore."
 
-_COMMENT = re.compile(
-    r"(?P<leader>#|//|--|;|<!--|/\*|\*|\{#)[ \t]{0,8}pyprod-audit:[ \t]{0,8}(?P<rest>[^\n\r]{0,2000})"
-)
-_DIRECTIVE = re.compile(r"(?P<what>ignore-file|ignore)[ \t]{0,8}\[(?P<rules>[^\]]*)\](?P<tail>.*)")
-_TAIL = re.compile(r"[ \t]*(?:until=(?P<until>[^\s]{1,40}))?[ \t]*(?:--[ \t]*(?P<reason>.*))?(?P<more>.*)")
+_COMMENT = lazy(r"(?P<leader>#|//|--|;|<!--|/\*|\*|\{#)[ \t]{0,8}pyprod-audit:[ \t]{0,8}(?P<rest>[^\n\r]{0,2000})")
+_DIRECTIVE = lazy(r"(?P<what>ignore-file|ignore)[ \t]{0,8}\[(?P<rules>[^\]]*)\](?P<tail>.*)")
+_TAIL = lazy(r"[ \t]*(?:until=(?P<until>[^\s]{1,40}))?[ \t]*(?:--[ \t]*(?P<reason>.*))?(?P<more>.*)")
 _CLOSERS = ("-->", "*/", "#}")
 _LINE_COMMENT = ("#", "//", "--", ";", "<!--", "/*", "*", "{#")
 _LONGEST_SUPPRESSED_COMMAND = 200

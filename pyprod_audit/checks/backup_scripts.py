@@ -1,0 +1,273 @@
+"""Scripts that dump databases: BKP-006 (failures that nobody sees), BKP-007 (copies that stay), BKP-010 (passwords)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.backup_tools import dump_program, speaks_of_backups
+from pyprod_audit.checks.rehearsal import is_rehearsal
+from pyprod_audit.checks.script_view import Script, script_of
+from pyprod_audit.checks.secret_values import is_stand_in
+from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
+from pyprod_audit.model.kubernetes import object_of
+
+_LOGICAL = frozenset({"pg_dump", "pg_dumpall", "mysqldump", "mariadb-dump", "mysqlpump", "mongodump"})
+_CARRIERS = frozenset({
+    "sudo", "docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc", "ssh", "nice", "ionice", "nohup", "time",
+    "timeout", "su", "gosu", "su-exec", "runuser", "flock", "chronic", "env", "microk8s", "k3s",
+})  # fmt: skip
+_RESTORES = frozenset({"psql", "mysql", "mariadb", "pg_restore", "mongorestore", "mongo", "mongosh"})
+_FILTERS = frozenset({
+    "gzip", "pigz", "bzip2", "pbzip2", "xz", "zstd", "lz4", "lzop", "7z", "zip", "openssl", "gpg", "gpg2", "age", "pv",
+    "tee", "split", "cat", "dd", "sed", "grep", "awk", "head", "tail", "tr", "sponge", "mbuffer", "buffer",
+})  # fmt: skip
+_UPLOADERS = re.compile(
+    r"(?i)\b(?:aws|s3cmd|s4cmd|s5cmd|gsutil|gcloud|rclone|restic|borg|borgmatic|kopia|duplicity|azcopy|az|b2|mc|scp|sftp"
+    r"|lftp|ncftpput|rsync|swift|oci|doctl|wal-g|pgbackrest|barman|tarsnap|rdiff-backup|curl|wget|ossutil|minio|upload"
+    r"|gof3r|s3fs|s3|gs|nfs|boto3|ftp|coscmd|qshell|dropbox|obsutil|linode-cli|velero)\b|[a-z0-9]://|_s3_|upload|offsite"
+)
+_TO_FILE = ("-f", "--file", "--result-file", "-r", "--out", "-o", "--archive")
+_NO_DATA = frozenset({"--version", "-V", "--help", "-?", "--schema-only", "-s", "--no-data", "--list", "-l"})
+_STATUS = re.compile(r"\$\?|PIPESTATUS|\btrap\b[^\n]{0,200}\bERR\b")
+_CHECKED_BEFORE = re.compile(r"(?:\b(?:if|elif|while|until)|!|\|\|)\s*$")
+_PASSWORD_VARIABLES = frozenset({"PGPASSWORD", "MYSQL_PWD", "MONGO_PASSWORD", "MONGODB_PASSWORD"})
+_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+]{1,20}://[^:@/\s]{0,100}:([^@/\s]{1,200})@")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dump:
+    """One command that dumps a database: the program, its arguments, and the word that names it."""
+
+    program: str
+    command: Node
+    place: Span
+    arguments: tuple[str, ...]
+
+
+def failure_unnoticed(resource: Resource, _context: Context) -> Outcomes:
+    """A dump that fails, and the script goes on or ends well."""
+    script = _backup_script(resource)
+    dumps = list(_dumps(script)) if script is not None else []
+    if script is None or not dumps:
+        yield Skip("no script that backs a database up")
+        return
+    for dump in dumps:
+        members = _pipeline(script, dump.command)
+        if _restores(members):
+            continue
+        if len(members) > 1 and members[-1] is not dump.command:
+            if "pipefail" not in script.options and not _STATUS.search(script.text):
+                last = _name(members[-1]) or "the last command"
+                yield Hit(dump.place, {"program": dump.program, "last": last}, address=_address(resource, dump))
+        elif _is_ignored(script, dump.command):
+            yield Hit(
+                dump.place, {"program": dump.program}, address=_address(resource, dump),
+                message="a failure of {program} goes unnoticed: the script goes on, without set -e or a look at its status",
+            )  # fmt: skip
+
+
+def never_leaves_disk(resource: Resource, context: Context) -> Outcomes:
+    """A dump that is written to a file, in a script that sends nothing anywhere."""
+    script = _backup_script(resource)
+    dumps = [one for one in _dumps(script) if _writes_file(script, one)] if script is not None else []
+    if script is None or not dumps:
+        yield Skip("no script that writes a backup to a file")
+        return
+    if _UPLOADERS.search(script.text) or _others_upload(context.repository):
+        return
+    called = _calls_unknown(script)
+    if called is not None:
+        yield Cannot(called.span.first_line, "a command that is called here may copy the backup elsewhere")
+        return
+    yield Hit(dumps[0].place, {"program": dumps[0].program}, address=_address(resource, dumps[0]))
+
+
+def password_in_script(resource: Resource, _context: Context) -> Outcomes:
+    """The database's password is written in the script that dumps it."""
+    script = script_of(resource)
+    if script is None or not any(_dumps(script)):
+        yield Skip("no script that dumps a database")
+        return
+    seen: set[int] = set()
+    for command in script.commands:
+        for name, value in command.mapping_at("env").items():
+            if name in _PASSWORD_VARIABLES and _is_literal(value.text) and value.start not in seen:
+                seen.add(value.start)
+                yield Hit(value.span.first_line, {"what": name}, address=f"{_base(resource)}/{name}")
+    for dump in _dumps(script):
+        for word, what in _password_words(dump):
+            if word.start not in seen or not script.exact:
+                seen.add(word.start)
+                yield Hit(word.span.first_line, {"what": f"{dump.program} {what}"},
+                          address=f"{_base(resource)}/{dump.program} {what}")  # fmt: skip
+
+
+# -- which commands --------------------------------------------------------------------------------------------
+
+
+def _backup_script(resource: Resource) -> Script | None:
+    """The script when it is about backups: by its path, by its words, or because a CronJob runs it."""
+    if is_rehearsal(resource):
+        return None
+    script = script_of(resource)
+    if script is None:
+        return None
+    if resource.kind != "shell.script":
+        return script if object_of(resource).kind in ("k8s.cronjob", "k8s.job") else None
+    return script if speaks_of_backups(resource.path) or speaks_of_backups(script.text) else None
+
+
+def _dumps(script: Script) -> Iterator[_Dump]:
+    for command in script.commands:
+        words = command.items_at("words")
+        at = _dump_word(words)
+        if at is None:
+            continue
+        word = words[at]
+        texts = (word.text or "").split()
+        inside = next((i for i, text in enumerate(texts) if dump_program(text.strip("'\"();"))), 0)
+        program = dump_program(texts[inside].strip("'\"();"))
+        arguments = (*texts[inside + 1 :], *(_written(one) for one in words[at + 1 :]))
+        if program in _LOGICAL and _NO_DATA.isdisjoint(arguments):
+            yield _Dump(program, command, word.span.first_line, arguments)
+
+
+def _dump_word(words: tuple[Node, ...]) -> int | None:
+    """The index of the word that names the dump program: the first, or one behind `docker exec`, `sudo`, `ssh`."""
+    if not words or words[0].text is None:
+        return None
+    if dump_program(words[0].text):
+        return 0
+    if words[0].text.rpartition("/")[2] not in _CARRIERS:
+        return None
+    for index, word in enumerate(words[1:40], start=1):
+        if any(dump_program(text.strip("'\"();")) for text in (word.text or "").split()[:40]):
+            return index
+    return None
+
+
+def _pipeline(script: Script, command: Node) -> list[Node]:
+    number = command.get("pipeline")
+    if number is None:
+        return [command]
+    return [one for one in script.commands if (same := one.get("pipeline")) is not None and same.value == number.value]
+
+
+def _restores(members: list[Node]) -> bool:
+    """Whether the dump goes straight into another database: a copy, no backup."""
+    return any(_written(word).rpartition("/")[2] in _RESTORES for one in members for word in one.items_at("words"))
+
+
+# -- whether anybody notices -----------------------------------------------------------------------------------
+
+
+def _is_ignored(script: Script, command: Node) -> bool:
+    """Whether the script goes on after the dump whatever its status."""
+    if "errexit" in script.options or _STATUS.search(script.text):
+        return False
+    index = next(i for i, one in enumerate(script.commands) if one is command)
+    following = script.commands[index + 1] if index + 1 < len(script.commands) else None
+    if following is not None and (
+        following.text_at("operator") in ("&&", "||") or (following.text_at("condition") == "if" and not script.exact)
+    ):
+        return False
+    if command.text_at("condition") == "if" or command.text_at("operator") == "||":
+        return False
+    if script.exact and _CHECKED_BEFORE.search(script.source.text[max(command.start - 40, 0) : command.start]):
+        return False
+    last = command.get("last")
+    is_last = following is None or (last is not None and last.value is True)
+    return not is_last or command.text_at("condition") == "loop"
+
+
+# -- whether it leaves the disk --------------------------------------------------------------------------------
+
+
+def _writes_file(script: Script, dump: _Dump) -> bool:
+    members = _pipeline(script, dump.command)
+    if _restores(members) or any(_name(one) not in _FILTERS for one in members if one is not dump.command):
+        return False
+    if _name(dump.command) == "ssh":
+        return False
+    if any((_written(redirect)).startswith(">") for one in members for redirect in one.items_at("redirects")):
+        return True
+    flags = {argument.partition("=")[0] for argument in dump.arguments} | {a[:2] for a in dump.arguments if a[:2] == "-f"}
+    return not flags.isdisjoint(_TO_FILE) or (dump.program == "mongodump" and len(members) == 1)
+
+
+def _others_upload(repository: Repository) -> bool:
+    """Whether another script or job of the repository sends backups somewhere."""
+    return repository.memo("backup_scripts.upload", lambda repo: any(_uploads(repo)))
+
+
+def _uploads(repository: Repository) -> Iterator[bool]:
+    for resource in repository.of_kind("shell.script", "k8s.container"):
+        is_job = resource.kind == "k8s.container" and object_of(resource).kind == "k8s.cronjob"
+        if resource.kind == "k8s.container" and not is_job:
+            continue
+        script = script_of(resource)
+        if script is not None and (speaks_of_backups(script.text) or speaks_of_backups(resource.path)):
+            yield _UPLOADERS.search(script.text) is not None
+
+
+def _calls_unknown(script: Script) -> Node | None:
+    """A command that the script calls and that is not known: another script, a function from elsewhere, a variable."""
+    for command in script.commands:
+        first = next(iter(command.items_at("words")), None)
+        if first is None:
+            continue
+        text = first.text
+        if text is None or (text.endswith((".sh", ".py")) or text.rpartition("/")[2] in ("python", "python3", "perl")):
+            return first
+    return None
+
+
+# -- passwords -------------------------------------------------------------------------------------------------
+
+
+def _password_words(dump: _Dump) -> Iterator[tuple[Node, str]]:
+    """The words that give the program a password, and the option's name."""
+    words = dump.command.items_at("words")
+    is_mysql = dump.program in ("mysqldump", "mariadb-dump", "mysqlpump")
+    for index, word in enumerate(words):
+        text = word.text or ""
+        for part in text.split() if " " in text else (text,):
+            option, equals, value = part.partition("=")
+            if option == "--password" and equals and _is_literal(value):
+                yield word, "--password"
+            elif is_mysql and re.match(r"-p[^\s-]", part) and _is_literal(part[2:]):
+                yield word, "-p"
+            url = _URL_PASSWORD.search(part)
+            if url is not None and _is_literal(url[1]):
+                yield word, "URL"
+        if dump.program == "mongodump" and text in ("-p", "--password") and index + 1 < len(words):
+            following = words[index + 1]
+            if _is_literal(following.text) and not (following.text or "").startswith("-"):
+                yield following, text
+
+
+def _is_literal(value: str | None) -> bool:
+    """Whether a value is written out: neither empty nor filled in by the shell or a person."""
+    return bool(value) and value is not None and not re.search(r"[$`{]", value) and not is_stand_in(value)
+
+
+# -- small change ----------------------------------------------------------------------------------------------
+
+
+def _written(node: Node) -> str:
+    return node.value.expression if isinstance(node.value, Unknown) else str(node.scalar)
+
+
+def _name(command: Node) -> str:
+    return command.text_at("name") or ""
+
+
+def _base(resource: Resource) -> str:
+    return resource.address
+
+
+def _address(resource: Resource, dump: _Dump) -> str:
+    return f"{_base(resource)}/{dump.program}"

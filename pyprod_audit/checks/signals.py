@@ -1,0 +1,236 @@
+"""Whether SIGTERM reaches the server, and what the program makes of it.
+
+What signals mean: gunicorn, "Signal Handling"; uvicorn, hypercorn and granian stop gracefully at SIGTERM and SIGINT
+alike; Celery, "Stopping the worker"; uWSGI, "Signals for controlling uWSGI".
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
+from pyprod_audit.checks.workload_view import is_one_shot
+from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
+from pyprod_audit.model.units import in_words
+
+SERVERS = frozenset({
+    "gunicorn", "uvicorn", "hypercorn", "daphne", "uwsgi", "granian", "waitress-serve", "flask", "runserver",
+    "fastapi run", "fastapi dev", "http.server", "celery", "gevent", "aiohttp", "sanic", "quart", "bottle", "dash",
+    "werkzeug", "wsgiref",
+})  # fmt: skip
+# Programs that keep a container busy, and stores whose own images are somebody else's business.
+_NOT_SERVING = frozenset({
+    "sleep", "tail", "cat", "bash", "sh", "true", "false", "echo", "pause", "test", "[", "exit", "cp", "mv", "pip",
+    "redis-server", "valkey-server", "postgres", "mysqld", "mariadbd", "mongod", "pytest", "alembic", "curl", "wget",
+    "kubectl", "make", ".", "source", "set", "cd", "export", "mkdir", "chown", "chmod",
+})  # fmt: skip
+_GRACEFUL: Mapping[str, frozenset[str]] = {
+    "gunicorn": frozenset({"SIGTERM"}),
+    "uvicorn": frozenset({"SIGTERM", "SIGINT"}),
+    "fastapi run": frozenset({"SIGTERM", "SIGINT"}),
+    "hypercorn": frozenset({"SIGTERM", "SIGINT"}),
+    "granian": frozenset({"SIGTERM", "SIGINT"}),
+    "daphne": frozenset({"SIGTERM", "SIGINT"}),
+    "celery": frozenset({"SIGTERM", "SIGINT"}),
+}
+_EFFECT = {
+    "gunicorn": "gunicorn stops at once and drops what it is working on",
+    "celery": "Celery stops at once and leaves its tasks unfinished",
+}
+_NUMBERS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
+# Servers whose SIGTERM handler is installed before they import the application, so that the application's own replaces
+# it: gunicorn's workers call `init_signals` before `load_wsgi`, uvicorn loads the application inside `capture_signals`.
+_REPLACED = ("gunicorn", "uvicorn", "fastapi run")
+
+
+def lost_before_server(service: Service, context: Context) -> Outcomes:
+    """The image starts its server in a way that SIGTERM does not get to it."""
+    if service.image is None or _in_manifest(service):
+        yield Skip("the image does not say how the server is started")
+    elif is_workplace(service.image.path) or names_a_workplace(service.image.node.text_at("name") or ""):
+        yield Skip("the image is for development")
+    else:
+        yield from _lost(service, service.image)
+
+
+def lost_in_manifest(service: Service, context: Context) -> Outcomes:
+    """A container's command starts its server in a way that SIGTERM does not get to it."""
+    if service.container is None or not _in_manifest(service):
+        yield Skip("the manifest does not say how the server is started")
+    else:
+        yield from _lost(service, service.container)
+
+
+def _lost(service: Service, owner: Resource) -> Outcomes:
+    process = service.process
+    if process is None or process.signals is True or process.signals_span is None or not _serves(service, process):
+        return
+    if process.signals is None:
+        yield Cannot(process.signals_span, process.signals_because)
+        return
+    grace = service.fact("k8s.termination_grace")
+    end = f"{in_words(grace.number)} later it is killed" if grace is not None else "it is killed in the end"
+    related: list[tuple[Span, str]] = []
+    start = _started_at(service)
+    if start is not None and start.file is not process.signals_span.file:
+        related.append((start, "starts the script"))
+    if grace is not None and grace.declared:
+        related.append((grace.span, f"SIGKILL comes after {in_words(grace.number)}"))
+    values = {"server": _called(process), "because": process.signals_because, "end": end}
+    yield Hit(process.signals_span, values, tuple(related), address=owner.address)
+
+
+def _in_manifest(service: Service) -> bool:
+    """Whether the place that decides stands in the manifest rather than in the image or a script."""
+    process, container = service.process, service.container
+    if process is None or container is None:
+        return False
+    return (process.signals_span or process.span).file is container.source
+
+
+def _serves(service: Service, process: Process) -> bool:
+    """Whether the process certainly goes on running and has something to lose."""
+    if service.workload is not None and is_one_shot(service.workload):
+        return False
+    if process.server in SERVERS:
+        return True
+    name = _called(process)
+    if name in _NOT_SERVING or process.server == "django-command" or "=" in name:
+        return False
+    if service.workload is not None:
+        return True
+    return service.image is not None and bool(service.image.node.items_at("expose"))
+
+
+def _called(process: Process) -> str:
+    if process.server not in ("other", "python", "django-command"):
+        return process.server
+    name = posixpath.basename(process.argv[0].text or "") if process.argv else ""
+    if process.server == "python" and len(process.argv) > 1 and process.argv[1].text:
+        return f"{name} {process.argv[1].text}"
+    return name or "the program"
+
+
+def _started_at(service: Service) -> Span | None:
+    """The CMD or ENTRYPOINT of the image, the command of the container when it has one."""
+    if service.container is not None:
+        command = service.container.node.get("command")
+        if command is not None:
+            return command.anchor
+    if service.image is not None:
+        for key in ("entrypoint", "cmd"):
+            node = service.image.node.get(key)
+            if node is not None:
+                return node.span.first_line
+    return None
+
+
+def stop_signal_mismatch(service: Service, context: Context) -> Outcomes:
+    """A stop signal at which the server does not finish its work, or does not stop."""
+    process = service.process
+    if process is None:
+        yield Skip("what runs in the container is not known")
+        return
+    signal = _stop_signal(service)
+    if signal is not None and signal.is_unknown:
+        yield cannot(signal)
+        return
+    name = _name(signal) if signal is not None else "SIGTERM"
+    owner = service.image or service.container
+    address = owner.address if owner is not None else ""
+    if signal is not None and name == "SIGKILL":
+        yield Hit(
+            signal.span, {"signal": name, "effect": f"{_called(process)} cannot finish anything"}, address=address
+        )
+    elif signal is not None and process.server in _GRACEFUL and name not in _GRACEFUL[process.server]:
+        effect = _EFFECT.get(process.server, f"{process.server} does not stop gracefully")
+        yield Hit(signal.span, {"signal": name, "effect": effect}, ((process.span, "the server"),), address=address)
+    elif process.server == "uwsgi" and name == "SIGTERM":
+        yield from _uwsgi(service, process, signal, address)
+
+
+def _uwsgi(service: Service, process: Process, signal: Node | None, address: str) -> Outcomes:
+    fact = service.fact("app.die_on_term")
+    if fact is None:
+        unknown = service.unknown("app.die_on_term")
+        if unknown is not None:
+            yield Cannot(process.span, unknown.because)
+        return
+    if fact.value is True or any("hook" in (word.text or "") for word in process.argv):
+        return
+    place = signal.span if signal is not None else process.span
+    effect = "uWSGI without die-on-term reloads instead of stopping, until it is killed"
+    yield Hit(place, {"signal": "SIGTERM", "effect": effect}, ((process.span, "the server"),), address=address)
+
+
+def _stop_signal(service: Service) -> Node | None:
+    """The container's own `stopSignal` (Kubernetes 1.33), else the image's STOPSIGNAL."""
+    if service.container is not None:
+        own = service.container.node.get("lifecycle.stopSignal")
+        if own is not None:
+            return own
+    return service.image.node.get("stopsignal") if service.image is not None else None
+
+
+def _name(signal: Node) -> str:
+    text = str(signal.scalar).strip().upper()
+    text = _NUMBERS.get(text, text)
+    return text if text.startswith("SIG") else f"SIG{text}"
+
+
+def handler_drops_requests(module: Resource, context: Context) -> Outcomes:
+    """A SIGTERM handler of a web application that ends the process, or takes the server's own handler away."""
+    for handler in module.node.items_at("signal_handlers"):
+        if handler.text_at("signal") != "SIGTERM" or not _true(handler, "import_time") or _true(handler, "main_guard"):
+            continue
+        exits = handler.get("exits")
+        values = {"handler": handler.text_at("handler") or "the handler"}
+        served = _server_of(module, context.repository)
+        web = served is not None or bool(module.node.items_at("routes")) or _has_web_app(module)
+        if not web or (handler.text_at("handler") or "").endswith(("SIG_DFL", "SIG_IGN")):
+            continue
+        address = f"{module.address}/SIGTERM"
+        if exits is not None and exits.is_unknown:
+            yield cannot(exits)
+        elif _true(handler, "at_once"):
+            related = ((served[1], "runs it"),) if served is not None else ()
+            yield Hit(handler.span.first_line, values, related, address=address)
+        elif served is not None and exits is not None and exits.scalar is False:
+            if _chains(module):
+                yield Cannot(handler.span.first_line, "the handler may call the server's own")
+                continue
+            message = f"{{handler}} replaces {served[0]}'s own SIGTERM handler: it goes on until it is killed"
+            yield Hit(handler.span.first_line, values, ((served[1], "runs it"),), address=address, message=message)
+
+
+def _server_of(module: Resource, repository: Repository) -> tuple[str, Span] | None:
+    """The server that imports the module as its application, and where it is started."""
+    servers = repository.memo("checks.signal_servers", lambda repo: dict(_servers(repo)))
+    return servers.get(id(module))
+
+
+def _servers(repository: Repository) -> Iterator[tuple[int, tuple[str, Span]]]:
+    for service in repository.services:
+        process = service.process
+        if process is None or service.module is None or process.server not in _REPLACED:
+            continue
+        preload = process.fact("app.preload")
+        if preload is None or preload.value is not True:
+            yield id(service.module), (process.server, process.span)
+
+
+def _has_web_app(module: Resource) -> bool:
+    return any(app.text_at("interface") in ("wsgi", "asgi") for app in module.node.items_at("apps"))
+
+
+def _chains(module: Resource) -> bool:
+    """Whether the module keeps the handler that was there before."""
+    text = module.source.text
+    return "getsignal(" in text or "= signal.signal(" in text
+
+
+def _true(node: Node, key: str) -> bool:
+    found = node.get(key)
+    return found is not None and found.scalar is True
