@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyprod_audit.discover import (
+    HELM_REASON,
+    HELM_TEMPLATE,
     KUSTOMIZE_REASON,
     NEEDS_CONTENT,
     Discovery,
@@ -17,6 +19,7 @@ from pyprod_audit.discover import (
     classify,
     classify_content,
     discover,
+    helm_kinds,
     kustomize_patches,
     role_of,
 )
@@ -101,10 +104,13 @@ def from_sources(sources: Iterable[SourceFile], extra_paths: Iterable[str] = ())
     intake = Intake(paths=sorted({*(source.path for source in given), *extra_paths}))
     tally = Counter[str]()
     patches = kustomize_patches((s.path, s.text) for s in given if classify(s.path) == "kustomization")
+    helm = helm_kinds(intake.paths)
     skipped = Counter[str]()
     for source in given:
-        kind = classify(source.path)
-        if source.path in patches:
+        kind = helm.get(source.path) or classify(source.path)
+        if kind == HELM_TEMPLATE:
+            skipped[HELM_REASON] += 1
+        elif source.path in patches:
             skipped[KUSTOMIZE_REASON] += 1
             _keep_patch(SourceFile(source.path, source.text, _PATCH), intake)
         elif kind is not None:

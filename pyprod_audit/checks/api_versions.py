@@ -63,6 +63,8 @@ _ROWS: Final = (
     ("flowcontrol.apiserver.k8s.io/v1beta3", _FLOW, (1, 32), "flowcontrol.apiserver.k8s.io/v1"),
     ("admissionregistration.k8s.io/v1alpha1", _ADMISSION, (1, 33), "admissionregistration.k8s.io/v1"),
     ("resource.k8s.io/v1alpha3", _DEVICES, (1, 34), "resource.k8s.io/v1"),
+    ("storage.k8s.io/v1alpha1", "VolumeAttributesClass", (1, 35), "storage.k8s.io/v1"),
+    ("storagemigration.k8s.io/v1alpha1", "StorageVersionMigration", (1, 35), "storagemigration.k8s.io/v1beta1"),
     ("resource.k8s.io/v1beta1", _DEVICES, (1, 36), "resource.k8s.io/v1"),
 )
 _REMOVED: Final = {

@@ -6,6 +6,7 @@ import posixpath
 import re
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.pip_installs import steps_in
 from pyprod_audit.checks.service_view import address_at, command_in_words, serving
 from pyprod_audit.link.application import finder_of
 from pyprod_audit.link.python_modules import module_at
@@ -13,13 +14,8 @@ from pyprod_audit.model import AppReference, Process, Repository, Resource, Serv
 
 _LOADERS = frozenset({"gunicorn", "uvicorn", "hypercorn", "daphne", "uwsgi", "granian", "waitress-serve",
                       "fastapi run"})  # fmt: skip
-_BUILT = re.compile(
-    r"\b(?:git clone|unzip|tar\s+-?\w*x|curl|wget|django-admin startproject|cookiecutter|pip download)\b"
-)
-_INSTALLS_ITSELF = re.compile(
-    r"pip3?\s+install\s+(?:[\w=./-]+\s+){0,8}(?:-e\s+)?\.(?:[\s/\[]|$)|uv sync|uv pip install[^&|;]{0,200}\s\.(?:\s|\[|$)"
-    r"|poetry install|pdm (?:install|sync)|setup\.py (?:install|develop)|flit install|hatch build|python -m build"
-)
+_BUILT = re.compile(r"\b(?:git clone|unzip|tar\s{1,9}-{0,2}[a-z]{0,9}x|startproject|cookiecutter)\b")
+_INSTALLERS = frozenset({"uv", "poetry", "pdm", "pipenv"})
 _NAME = re.compile(r"[^a-z0-9]+")
 _SUGGESTED = 3
 
@@ -120,8 +116,8 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
     if any(path.endswith(endings) for path in repository.paths):
         found = next(path for path in sorted(repository.paths) if path.endswith(endings))
         return Cannot(app.span, f"{found} may be on the import path")
-    if _INSTALLS_ITSELF.search(text) and not any(f"/{path}".endswith((f"/{top}.py", f"/{top}/__init__.py"))
-                                                 for path in repository.paths):  # fmt: skip
+    own = any(f"/{path}".endswith((f"/{top}.py", f"/{top}/__init__.py")) for path in repository.paths)
+    if not own and _installs_itself(stages, repository):
         return Cannot(app.span, f"{top} may be a package that the build installs")
     wanted = _NAME.sub("", top.lower())
     for name in _distributions(service, repository):
@@ -129,6 +125,19 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
         if (len(wanted) > 2 and (wanted in short or short in wanted)) or wanted in base:
             return Cannot(app.span, f"{top} may belong to the distribution {name}")
     return None
+
+
+def _installs_itself(stages: list[Resource], repository: Repository) -> bool:
+    """Whether the build installs the project, so that its modules are found wherever their folder is."""
+    for step in steps_in(stages, repository):
+        install = step.install
+        if (
+            install.tool in _INSTALLERS
+            or install.local
+            or any((word.text or "").startswith(".") for word in install.words)
+        ):
+            return True
+    return False
 
 
 def _distributions(service: Service, repository: Repository) -> list[str]:

@@ -8,34 +8,20 @@ from itertools import takewhile
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.kubernetes_selection import is_custom, telling_words
+from pyprod_audit.checks.kubernetes_selection import telling_words
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.scaling_metrics import scaled_resources
+from pyprod_audit.checks.scaling_targets import SCALED, scaled_by
 from pyprod_audit.checks.traffic import services_for
 from pyprod_audit.checks.workload_view import present
-from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.network import same_namespace
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
 
 _SCALERS = ("k8s.horizontalpodautoscaler", "k8s.scaledobject")
-_SCALED = (
-    "k8s.deployment", "k8s.statefulset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.rollout",
-    "k8s.deploymentconfig",
-)  # fmt: skip
 # https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/docs/quickstart.md
 _PASSIVE = ("Off", "Initial")
-
-
-def scaled_by(scaler: Resource, repository: Repository) -> list[Resource]:
-    """The workloads that a scaler's `scaleTargetRef` names; the nearest of several copies."""
-    target = scaler.node.get("spec.scaleTargetRef")
-    if target is None or target.text_at("name") is None:
-        return []
-    kind = (target.text_at("kind") or "Deployment").lower()
-    named = repository.memo("checks.workloads_by_name", _by_name).get(target.text_at("name") or "", ())
-    found = [one for one in named if one.kind.split(".")[1] == kind and same_namespace(one, scaler)]
-    return nearest(found, scaler)
 
 
 def target_missing(scaler: Resource, context: Context) -> Outcomes:
@@ -266,17 +252,9 @@ def _by_reference(repository: Repository) -> Mapping[tuple[str | None, str | Non
     return found
 
 
-def _by_name(repository: Repository) -> Mapping[str, Sequence[Resource]]:
-    found: dict[str, list[Resource]] = {}
-    for resource in repository.of_technology("k8s"):
-        if resource.parent is None and (resource.kind in _SCALED or is_custom(resource)):
-            found.setdefault(name_of(resource), []).append(resource)
-    return found
-
-
 def _beside(scaler: Resource, repository: Repository) -> Iterator[Resource]:
     folder, namespace = posixpath.dirname(scaler.path), namespace_of(scaler)
-    for one in repository.of_kind(*_SCALED):
+    for one in repository.of_kind(*SCALED):
         other = namespace_of(one)
         if (
             posixpath.dirname(one.path) == folder

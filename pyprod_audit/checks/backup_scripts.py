@@ -26,9 +26,11 @@ _FILTERS = frozenset({
 })  # fmt: skip
 _UPLOADERS = re.compile(
     r"(?i)\b(?:aws|s3cmd|s4cmd|s5cmd|gsutil|gcloud|rclone|restic|borg|borgmatic|kopia|duplicity|azcopy|az|b2|mc|scp|sftp"
-    r"|lftp|ncftpput|rsync|swift|oci|doctl|wal-g|pgbackrest|barman|tarsnap|rdiff-backup|curl|wget|ossutil|minio|upload"
-    r"|gof3r|s3fs|s3|gs|nfs|boto3|ftp|coscmd|qshell|dropbox|obsutil|linode-cli|velero)\b|[a-z0-9]://|_s3_|upload|offsite"
+    r"|lftp|ncftpput|rsync|swift|oci|doctl|wal-g|pgbackrest|barman|tarsnap|rdiff-backup|ossutil|gof3r|s3fs|boto3|ftp"
+    r"|coscmd|obsutil|velero|upload|offsite)\b|upload|\b(?:s3|gs|b2|az|wasbs?|abfss?|swift|s?ftps?|rsync|davs?|oss|cos)://"
+    r"|\bcurl\b[^\n]{0,300}\s(?:-T|--upload-file|-F|--form|--data-binary|-XPUT|-X\s?(?:PUT|POST))"
 )
+_COMMENT = re.compile(r"(?m)^[ \t]*#[^\n]*")
 _TO_FILE = ("-f", "--file", "--result-file", "-r", "--out", "-o", "--archive")
 _NO_DATA = frozenset({"--version", "-V", "--help", "-?", "--schema-only", "-s", "--no-data", "--list", "-l"})
 _STATUS = re.compile(r"\$\?|PIPESTATUS|\btrap\b[^\n]{0,200}\bERR\b")
@@ -65,7 +67,7 @@ def failure_unnoticed(resource: Resource, _context: Context) -> Outcomes:
         elif _is_ignored(script, dump.command):
             yield Hit(
                 dump.place, {"program": dump.program}, address=_address(resource, dump),
-                message="a failure of {program} goes unnoticed: the script goes on, without set -e or a look at its status",
+                message="a failure of {program} goes unnoticed: the script goes on and looks at no status",
             )  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def never_leaves_disk(resource: Resource, context: Context) -> Outcomes:
     if script is None or not dumps:
         yield Skip("no script that writes a backup to a file")
         return
-    if _UPLOADERS.search(script.text) or _others_upload(context.repository):
+    if _sends(script) or _others_upload(context.repository):
         return
     called = _calls_unknown(script)
     if called is not None:
@@ -96,13 +98,13 @@ def password_in_script(resource: Resource, _context: Context) -> Outcomes:
         for name, value in command.mapping_at("env").items():
             if name in _PASSWORD_VARIABLES and _is_literal(value.text) and value.start not in seen:
                 seen.add(value.start)
-                yield Hit(value.span.first_line, {"what": name}, address=f"{_base(resource)}/{name}")
+                yield Hit(value.span.first_line, {"what": name}, address=f"{resource.address}/{name}")
     for dump in _dumps(script):
         for word, what in _password_words(dump):
             if word.start not in seen or not script.exact:
                 seen.add(word.start)
                 yield Hit(word.span.first_line, {"what": f"{dump.program} {what}"},
-                          address=f"{_base(resource)}/{dump.program} {what}")  # fmt: skip
+                          address=f"{resource.address}/{dump.program} {what}")  # fmt: skip
 
 
 # -- which commands --------------------------------------------------------------------------------------------
@@ -194,8 +196,9 @@ def _writes_file(script: Script, dump: _Dump) -> bool:
         return False
     if any((_written(redirect)).startswith(">") for one in members for redirect in one.items_at("redirects")):
         return True
-    flags = {argument.partition("=")[0] for argument in dump.arguments} | {a[:2] for a in dump.arguments if a[:2] == "-f"}
-    return not flags.isdisjoint(_TO_FILE) or (dump.program == "mongodump" and len(members) == 1)
+    flags = {argument.partition("=")[0] for argument in dump.arguments}
+    attached = any(argument.startswith("-f") for argument in dump.arguments)
+    return attached or not flags.isdisjoint(_TO_FILE) or (dump.program == "mongodump" and len(members) == 1)
 
 
 def _others_upload(repository: Repository) -> bool:
@@ -210,7 +213,12 @@ def _uploads(repository: Repository) -> Iterator[bool]:
             continue
         script = script_of(resource)
         if script is not None and (speaks_of_backups(script.text) or speaks_of_backups(resource.path)):
-            yield _UPLOADERS.search(script.text) is not None
+            yield _sends(script)
+
+
+def _sends(script: Script) -> bool:
+    """Whether the script has a word of a program or address that takes files elsewhere."""
+    return _UPLOADERS.search(_COMMENT.sub("", script.text)) is not None
 
 
 def _calls_unknown(script: Script) -> Node | None:
@@ -254,9 +262,6 @@ def _is_literal(value: str | None) -> bool:
     return bool(value) and value is not None and not re.search(r"[$`{]", value) and not is_stand_in(value)
 
 
-# -- small change ----------------------------------------------------------------------------------------------
-
-
 def _written(node: Node) -> str:
     return node.value.expression if isinstance(node.value, Unknown) else str(node.scalar)
 
@@ -265,9 +270,5 @@ def _name(command: Node) -> str:
     return command.text_at("name") or ""
 
 
-def _base(resource: Resource) -> str:
-    return resource.address
-
-
 def _address(resource: Resource, dump: _Dump) -> str:
-    return f"{_base(resource)}/{dump.program}"
+    return f"{resource.address}/{dump.program}"

@@ -20,7 +20,7 @@ _ERRANDS: Final = frozenset({
     "debug", "debugger", "tmp", "temp", "shell", "toolbox", "test", "tester", "netshoot", "dnsutils", "curl", "sandbox",
     "playground", "template", "jumpbox", "inspector", "bastion", "manual",
 })  # fmt: skip
-_PATTERN_WORDS: Final = frozenset({"template", "templates", "jenkins", "runner", "agent"})
+_PATTERN_WORDS: Final = frozenset({"template", "templates", "jenkins"})
 _TOKEN = re.compile(r"[^a-z0-9]+")
 
 
@@ -54,7 +54,8 @@ def _reason(pod: Resource) -> str:
 
 def _has_agent(pod: Resource) -> bool:
     """Jenkins' agents and Airflow's workers have containers with fixed names."""
-    return any(one.text_at("name") in ("jnlp", "base") for one in pod.node.items_at("spec.containers"))
+    names = {one.text_at("name") for one in pod.node.items_at("spec.containers")}
+    return "jnlp" in names or ("base" in names and "airflow" in _words(pod.path))
 
 
 def _words(text: str) -> set[str]:

@@ -23,6 +23,11 @@ _SECRET_FILES: Final = re.compile(
 )
 _OFTEN_HARMLESS: Final = (".npmrc", ".pypirc", ".env")
 _CHPASSWD: Final = re.compile(r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.-]{1,32}:(?P<password>[^\s\"'|:$`\\]{1,64})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd")
+# Tools take these from the environment of a RUN without anybody naming them there.
+_READ_BY_TOOLS: Final = re.compile(
+    r"(?:NPM|GH|GITHUB|GITLAB|HF|NODE_AUTH|SENTRY_AUTH|CODEARTIFACT_AUTH)_TOKEN|AWS_SECRET_ACCESS_KEY|TWINE_PASSWORD"
+    r"|POETRY_HTTP_BASIC_\w{1,60}_PASSWORD|POETRY_PYPI_TOKEN_\w{1,60}|UV_INDEX_\w{1,60}_PASSWORD"
+)
 _TEXTS: Final = frozenset({"CMD", "ENTRYPOINT", "LABEL", "HEALTHCHECK"})
 
 
@@ -76,12 +81,14 @@ def _arguments(
         sort = sort_of(name)
         if sort is Sort.NOTHING or name in told:
             continue
-        if default and judge(default, sort, context.as_of) >= _least(sort):
-            told.add(name)
-            yield _hit(stage, word.span, name, "ARG {name} has a secret as its default, which the image's history shows", {"name": name})
-            continue
+        if default.strip("\"'") and "$" not in default:
+            if judge(default, sort, context.as_of) >= _least(sort):
+                told.add(name)
+                message = "ARG {name} has a secret as its default, which the image's history shows"
+                yield _hit(stage, word.span, name, message, {"name": name})
+            continue  # with a stand-in as its default, nothing secret is meant to come
         use = next((one for one in later if _uses(one, name)), None)
-        if use is not None and not (default and "$" not in default and judge(default, sort) is not Value.NOTHING):
+        if use is not None:
             told.add(name)
             message = "build argument {name} is used by {by}: its value stays readable in the image's history"
             by = use.text_at("name") or "RUN"
@@ -149,8 +156,11 @@ def _argument_in(value: str, stage: Resource) -> str:
 
 
 def _uses(instruction: Node, name: str) -> bool:
-    if instruction.text_at("name") not in ("RUN", "ENV"):
+    kind = instruction.text_at("name")
+    if kind not in ("RUN", "ENV"):
         return False
+    if kind == "RUN" and _READ_BY_TOOLS.fullmatch(name):
+        return True
     text = instruction.source.text[instruction.start : instruction.end]
     return re.search(rf"\$(?:{re.escape(name)}\b|\{{{re.escape(name)}[}}:])", text) is not None
 

@@ -80,8 +80,8 @@ def entries_of(resource: Resource) -> Iterator[Entry]:
         yield from _plain(resource.node.mapping_at("data"))
     elif resource.kind == "kustomize.kustomization":
         for literal in _literals(resource, "secretGenerator"):
-            name, _, text = (literal.text or "").partition("=")
-            yield Entry(name, literal, text.strip("\"'"))
+            key, _, text = (literal.text or "").partition("=")
+            yield Entry(key, literal, text.strip("\"'"))
     else:
         for variable in resource.node.items_at("env"):
             name, value = variable.text_at("name"), variable.get("value")

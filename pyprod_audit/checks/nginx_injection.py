@@ -24,7 +24,6 @@ _GROUP = re.compile(r"\((?!\?)|\(\?P?<([A-Za-z_]\w{0,63})>|\(\?'([A-Za-z_]\w{0,6
 _WORDS = re.compile(r"[\w|-]+")
 _PLAIN_CLASS = re.compile(r"(?:\\w|\\d|\[(?:\\w|\\d|[A-Za-z0-9_-])+\])(?:[+*?]|\{[0-9,]{1,9}\})*")
 _NEGATED_CLASS = re.compile(r"\[\^((?:\\.|[^\]\\])*)\]")
-_MAX_DEPTH = 5
 
 
 def alias_ends_differently(location: Resource, _context: Context) -> Outcomes:
@@ -130,33 +129,40 @@ def _first(text: str, wanted: frozenset[str]) -> str:
     return next((name for name in _names(text) if name in wanted), "")
 
 
-def _from_client(block: Resource, name: str, authority: str, repository: Repository, depth: int = 0) -> str | Unknown:
+def _from_client(block: Resource, name: str, authority: str, repository: Repository) -> str | Unknown:
     """What of the client's a variable in the place of a host is taken from; "" when nothing is."""
-    if depth > _MAX_DEPTH:
-        return Unknown(f"${name}", f"${name} is set in too many steps")
-    if name == "host":
-        return "" if _names_are_fixed(block, repository) else "the Host header"
-    if _CLIENT.fullmatch(name):
-        return f"the client's ${name}"
-    pattern = _capture(block, name)
-    if pattern is not None:
-        return "" if _is_harmless(pattern, authority, name) else f"the part of the request in ${name}"
     variables: Mapping[str, Node] = block.node.mapping_at("variables")
-    defined = variables.get(name)
-    if defined is None:
-        return "" if not name.isdigit() else Unknown(f"${name}", f"${name} is captured elsewhere")
     doubt: Unknown | None = None
-    for value in defined.items or (defined,):
-        text = value.value.expression if isinstance(value.value, Unknown) else str(value.scalar)
-        host = text.partition("://")[2] or text
-        end = _HOST_END.search(host, 1)
-        for inner in _names(host[: end.start()] if end else host):
-            verdict = _from_client(block, inner, host, repository, depth + 1)
-            if isinstance(verdict, Unknown):
-                doubt = verdict
-            elif verdict:
-                return verdict
+    seen = {name}
+    pending = [(name, authority)]
+    while pending:
+        name, authority = pending.pop()
+        if name == "host" and not _names_are_fixed(block, repository):
+            return "the Host header"
+        if _CLIENT.fullmatch(name):
+            return f"the client's ${name}"
+        pattern = _capture(block, name)
+        if pattern is not None:
+            if not _is_harmless(pattern, authority, name):
+                return f"the part of the request in ${name}"
+            continue
+        defined = variables.get(name)
+        if defined is None and name.isdigit():
+            doubt = Unknown(f"${name}", f"${name} is captured elsewhere")
+        for value in (defined.items or (defined,)) if defined is not None else ():
+            host = _host_of(value)
+            fresh = [inner for inner in _names(host) if inner not in seen]
+            seen.update(fresh)
+            pending.extend((inner, host) for inner in fresh)
     return doubt or ""
+
+
+def _host_of(value: Node) -> str:
+    """The part of a variable's value that is a host, when it is all of an address or a host."""
+    text = value.value.expression if isinstance(value.value, Unknown) else str(value.scalar)
+    rest = text.partition("://")[2] or text
+    end = _HOST_END.search(rest, 1)
+    return rest[: end.start()] if end else rest
 
 
 def _names_are_fixed(block: Resource, repository: Repository) -> bool:

@@ -89,7 +89,7 @@ class Install:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An install that production runs. `owner`: its `docker.run` or `shell.script`; `stage`: where it runs, if known."""
+    """An install that production runs. `owner`: its `docker.run` or `shell.script`; `stage`: where, if known."""
 
     install: Install
     owner: Resource

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.docker_view import is_workplace
+from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
 
 _BEGIN = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----")
@@ -23,7 +23,9 @@ _LONGEST = 32_768
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _NOISE = re.compile(r"[\s\"'\\,|]+")
 _OPENSSH = b"openssh-key-v1\0"
-_MADE_UP = re.compile(r"(?:^|[/_.-])(?:localhost|example|sample|dummy|fake|mock|snakeoil|insecure)(?=[/_.-]|$)", re.IGNORECASE)
+_MADE_UP = re.compile(
+    r"(?:^|[/_.-])(?:localhost|example|sample|dummy|fake|mock|snakeoil|insecure)(?=[/_.-]|$)", re.IGNORECASE
+)
 _KEY_FILE = re.compile(
     r"id_(?:rsa|dsa|ecdsa|ed25519)|privkey[\w.-]{0,40}\.pem|(?:[\w.*-]{0,60}[_.-])?(?:private|key)\.pem"
     r"|[\w.*-]{1,60}\.(?:key|p12|pfx)"
@@ -37,12 +39,16 @@ def committed(subject: SourceFile | Resource, context: Context) -> Outcomes:
         yield from _copied(subject, context.repository)
         return
     text = subject.text
-    if (_MARK not in text and _ENCODED_MARK not in text) or is_workplace(subject.path) or _MADE_UP.search(subject.path):
+    if (_MARK not in text and _ENCODED_MARK not in text) or _is_for_tests(subject.path):
         yield Skip("no key")
         return
     for number, (start, end, kind) in enumerate(sorted({*_written(text), *_encoded(text)}), start=1):
         address = subject.path if number == 1 else f"{subject.path}#{number}"
         yield Hit(subject.span(start, end), {"kind": kind, "path": subject.path}, address=address)
+
+
+def _is_for_tests(path: str) -> bool:
+    return is_workplace(path) or any(map(names_a_workplace, path.split("/"))) or _MADE_UP.search(path) is not None
 
 
 def _written(text: str) -> Iterator[tuple[int, int, str]]:

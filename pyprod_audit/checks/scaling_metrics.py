@@ -14,6 +14,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_ports import containers_of, services_by_container
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.limit_ranges import supplied
+from pyprod_audit.checks.scaling_targets import scaled_by
 from pyprod_audit.checks.workload_view import is_added_to, is_injected, present
 from pyprod_audit.model import Node, Repository, Resource
 
@@ -56,8 +57,6 @@ def scaled_resources(scaler: Resource) -> Iterator[tuple[str, str, Node]]:
 
 def request_missing(scaler: Resource, context: Context) -> Outcomes:
     """A container without the request that its autoscaler measures against."""
-    from pyprod_audit.checks.autoscaling import scaled_by  # it asks this module what a scaler measures
-
     repository = context.repository
     measured = list(scaled_resources(scaler))
     if not measured:
@@ -123,14 +122,12 @@ def _without_request(
         {"resource": resource, "scaler": scaler.address},
         ((place.anchor, f"measures {resource} relative to the request"),),
         f"{container.address}/{resource}",
-        "{address}: no {resource} request, so {scaler} cannot compute the utilization of the pods and never scales them",
+        "{address}: no {resource} request, so {scaler} cannot tell how busy the pods are and never scales them",
     )
 
 
 def metric_unknown(scaler: Resource, context: Context) -> Outcomes:
     """An HPA that scales on a metric of its pods which nothing in the repository exports or computes."""
-    from pyprod_audit.checks.autoscaling import scaled_by
-
     repository = context.repository
     names = list(_pod_metrics(scaler))
     if not names:

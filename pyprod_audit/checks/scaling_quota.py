@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.autoscaling import scaled_by
 from pyprod_audit.checks.kubernetes_ports import containers_of
 from pyprod_audit.checks.kustomize_view import patch_that_sets
+from pyprod_audit.checks.scaling_targets import scaled_by
 from pyprod_audit.checks.workload_view import present
 from pyprod_audit.link.workloads import number
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
@@ -99,7 +99,7 @@ def _compare(
         },
         ((hard.span, f"{key}: {hard.scalar}"), (pod.node.anchor, f"each pod counts {_words(used, unit)}")),
         f"{scaler.address}/{quota.address}/{key}",
-        "{address}: {most} pods of {each} are {total}, but {quota} allows {allowed} ({key}): none beyond {fitting} starts",
+        "{address}: {most} pods of {each} are {total}, but {quota} allows {allowed} ({key}): {fitting} fit",
     )
 
 

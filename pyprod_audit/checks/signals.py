@@ -7,7 +7,8 @@ alike; Celery, "Stopping the worker"; uWSGI, "Signals for controlling uWSGI".
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
@@ -42,10 +43,11 @@ _EFFECT = {
 _NUMBERS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 # Servers whose SIGTERM handler is installed before they import the application, so that the application's own replaces
 # it: gunicorn's workers call `init_signals` before `load_wsgi`, uvicorn loads the application inside `capture_signals`.
+# With preload_app gunicorn's workers come after the application, and uvicorn's worker class has it from gunicorn.
 _REPLACED = ("gunicorn", "uvicorn", "fastapi run")
 
 
-def lost_before_server(service: Service, context: Context) -> Outcomes:
+def lost_before_server(service: Service, _context: Context) -> Outcomes:
     """The image starts its server in a way that SIGTERM does not get to it."""
     if service.image is None or _in_manifest(service):
         yield Skip("the image does not say how the server is started")
@@ -55,7 +57,7 @@ def lost_before_server(service: Service, context: Context) -> Outcomes:
         yield from _lost(service, service.image)
 
 
-def lost_in_manifest(service: Service, context: Context) -> Outcomes:
+def lost_in_manifest(service: Service, _context: Context) -> Outcomes:
     """A container's command starts its server in a way that SIGTERM does not get to it."""
     if service.container is None or not _in_manifest(service):
         yield Skip("the manifest does not say how the server is started")
@@ -127,7 +129,7 @@ def _started_at(service: Service) -> Span | None:
     return None
 
 
-def stop_signal_mismatch(service: Service, context: Context) -> Outcomes:
+def stop_signal_mismatch(service: Service, _context: Context) -> Outcomes:
     """A stop signal at which the server does not finish its work, or does not stop."""
     process = service.process
     if process is None:
@@ -182,43 +184,61 @@ def _name(signal: Node) -> str:
 
 def handler_drops_requests(module: Resource, context: Context) -> Outcomes:
     """A SIGTERM handler of a web application that ends the process, or takes the server's own handler away."""
-    for handler in module.node.items_at("signal_handlers"):
-        if handler.text_at("signal") != "SIGTERM" or not _true(handler, "import_time") or _true(handler, "main_guard"):
-            continue
+    handlers = [
+        handler
+        for handler in module.node.items_at("signal_handlers")
+        if handler.text_at("signal") == "SIGTERM"
+        and _true(handler, "import_time")
+        and not _true(handler, "main_guard")
+        and not (handler.text_at("handler") or "").endswith(("SIG_DFL", "SIG_IGN"))
+    ]
+    if not handlers:
+        return
+    servers = context.repository.memo("checks.importing_servers", _importing_servers)
+    served = servers.get(id(module))
+    if served is None and not module.node.items_at("routes") and not _has_web_app(module):
+        yield Skip("it is no web application")
+        return
+    if served is not None and not served.keeps:
+        yield Skip("the server installs its own handlers later")
+        return
+    related = ((served.span, "runs it"),) if served is not None else ()
+    for handler in handlers:
         exits = handler.get("exits")
         values = {"handler": handler.text_at("handler") or "the handler"}
-        served = _server_of(module, context.repository)
-        web = served is not None or bool(module.node.items_at("routes")) or _has_web_app(module)
-        if not web or (handler.text_at("handler") or "").endswith(("SIG_DFL", "SIG_IGN")):
-            continue
         address = f"{module.address}/SIGTERM"
         if exits is not None and exits.is_unknown:
             yield cannot(exits)
         elif _true(handler, "at_once"):
-            related = ((served[1], "runs it"),) if served is not None else ()
             yield Hit(handler.span.first_line, values, related, address=address)
         elif served is not None and exits is not None and exits.scalar is False:
             if _chains(module):
                 yield Cannot(handler.span.first_line, "the handler may call the server's own")
                 continue
-            message = f"{{handler}} replaces {served[0]}'s own SIGTERM handler: it goes on until it is killed"
-            yield Hit(handler.span.first_line, values, ((served[1], "runs it"),), address=address, message=message)
+            message = f"{{handler}} replaces {served.name}'s own SIGTERM handler: it serves on until it is killed"
+            yield Hit(handler.span.first_line, values, related, address=address, message=message)
 
 
-def _server_of(module: Resource, repository: Repository) -> tuple[str, Span] | None:
-    """The server that imports the module as its application, and where it is started."""
-    servers = repository.memo("checks.signal_servers", lambda repo: dict(_servers(repo)))
-    return servers.get(id(module))
+@dataclass(frozen=True, slots=True)
+class _Importing:
+    """A server that imports a module as its application; `keeps`: the module's signal handlers stay installed."""
+
+    name: str
+    span: Span
+    keeps: bool
 
 
-def _servers(repository: Repository) -> Iterator[tuple[int, tuple[str, Span]]]:
+def _importing_servers(repository: Repository) -> dict[int, _Importing]:
+    """The server of each module (by `id`) that one is told to serve."""
+    found: dict[int, _Importing] = {}
     for service in repository.services:
-        process = service.process
-        if process is None or service.module is None or process.server not in _REPLACED:
+        process, module = service.process, service.module
+        if process is None or module is None or process.server not in _REPLACED:
             continue
-        preload = process.fact("app.preload")
-        if preload is None or preload.value is not True:
-            yield id(service.module), (process.server, process.span)
+        preload, kind = process.fact("app.preload"), process.fact("app.worker_class")
+        later = (preload is not None and preload.value is True) or (kind is not None and "uvicorn" in str(kind.value))
+        found.setdefault(id(module), _Importing(process.server, process.span, keeps=not later))
+    return found
 
 
 def _has_web_app(module: Resource) -> bool:

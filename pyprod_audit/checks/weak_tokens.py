@@ -46,11 +46,19 @@ class Guessable(NamedTuple):
     why: str
 
 
-def predictable_token(module: Resource, context: Context) -> Outcomes:  # noqa: ARG001 - the signature of a check
-    """`random` or `uuid1` makes something that must not be guessed."""
-    if is_workplace(module.path):
-        yield Skip("code for development or tests")
-        return
+def guessable_secret(resource: Resource, context: Context) -> Outcomes:
+    """A secret comes from a predictable generator, or was left at what everybody tries first."""
+    if is_workplace(resource.path):
+        yield Skip("for development or tests")
+    elif resource.kind == "py.module":
+        yield from _predictable_tokens(resource)
+    elif resource.node.get("sops") is not None:
+        yield Skip("encrypted")
+    else:
+        yield from _default_credentials(resource, context)
+
+
+def _predictable_tokens(module: Resource) -> Iterator[Hit]:
     seen: dict[str, int] = {}
     for call in module.node.items_at("calls"):
         name = call.text_at("name") or ""
@@ -75,14 +83,7 @@ def predictable_token(module: Resource, context: Context) -> Outcomes:  # noqa: 
         )
 
 
-def default_credentials(resource: Resource, context: Context) -> Outcomes:
-    """A production manifest leaves a password at what everybody tries first."""
-    if is_workplace(resource.path):
-        yield Skip("a manifest for development or tests")
-        return
-    if resource.node.get("sops") is not None:
-        yield Skip("encrypted")
-        return
+def _default_credentials(resource: Resource, context: Context) -> Iterator[Hit]:
     for found in _guessable(resource, context):
         entry = found.entry
         yield Hit(
