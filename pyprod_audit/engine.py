@@ -87,13 +87,19 @@ def _record(
         count.undecided += 1
     else:
         count.passed += 1
+    places = set()
     for hit in hits:
         finding = _finding(rule, subject, hit, owners)
-        key = (finding.primary.span.file.path, finding.primary.span.start, finding.address, finding.message)
-        if key not in seen:  # one place can be reached through several includes or services
-            seen.add(key)
-            checked.findings.append(finding)
-            count.findings += 1
+        place = (finding.path, finding.primary.span.start, hit.message)
+        own = (*place, finding.address, finding.message)
+        # One place can be reached through several includes; one image by several services: told once.
+        if own in seen or (isinstance(subject, Service) and place in seen):
+            continue
+        seen.add(own)
+        places.add(place)
+        checked.findings.append(finding)
+        count.findings += 1
+    seen |= places
 
 
 def _subjects(rule: Rule, repository: Repository) -> Iterator[Subject]:

@@ -55,7 +55,6 @@ def _attribute(service: Service, process: Process, app: AppReference, module: Re
         yield Cannot(app.span, f"{module.path} may get {name} by a star import or at run time")
         return
     known = [one.text or "" for one in node.items_at("definitions")]
-    known += [one.text_at("name") or "" for one in node.items_at("apps")]
     if name in known or f"{name}:" in module.source.text:  # an annotated name, or a key
         return
     if _is_submodule(module.path, name, service):

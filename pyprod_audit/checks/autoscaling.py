@@ -51,7 +51,8 @@ def target_missing(scaler: Resource, context: Context) -> Outcomes:
     if not alike:
         yield Cannot(name.span, f"no workload beside it is called alike: {kind}/{name.text} may come from elsewhere")
         return
-    yield origins.additions(scaler, repository) or Hit(
+    sure = any(one.path == scaler.path or name_of(one) == name.text for one in alike)
+    yield (origins.changes if sure else origins.additions)(scaler, repository) or Hit(
         name.span,
         {"target": f"{kind}/{name.text}"},
         tuple((one.node.anchor, f"{one.address} is here{_in(one)}") for one in alike[:2]),
@@ -124,15 +125,19 @@ def narrow_range(scaler: Resource, context: Context) -> Outcomes:
         return
     low = least.scalar if least is not None and least.value is not None else 1
     high = most.scalar if most is not None else None
+    target = scaler.node.get("spec.scaleTargetRef.name")
+    if target is not None and target.is_unknown:
+        yield cannot(target)  # a template for many workloads, which may fill in more than the name
+        return
     doubt = _patched(scaler, repository)
     if isinstance(low, int) and isinstance(high, int) and most is not None and high <= low:
         room = "it never scales" if high == low else "the API server refuses it"
         yield doubt or Hit(
             most.span,
-            {"low": low, "high": high, "room": room},
+            {"scaler": scaler.address, "low": low, "high": high, "room": room},
             ((least.span, f"minReplicas: {low}"),) if least is not None else (),
             f"{scaler.address}/maxReplicas",
-            "{address} is {high} with minReplicas {low}: {room}",
+            "{scaler} has maxReplicas: {high} with minReplicas {low}: {room}",
         )
         return
     if low != 1:
@@ -140,17 +145,17 @@ def narrow_range(scaler: Resource, context: Context) -> Outcomes:
     targets = scaled_by(scaler, repository)
     pods = [pod for one in targets for pod in repository.children(one, "k8s.podspec")]
     services = [service for pod in pods for service in services_for(pod, repository)]
-    if targets and not services:
-        yield Skip("no Service sends requests to what it scales")
+    if not services:
+        yield Skip("what it scales is not in the repository, or no Service sends requests to it")
         return
     place = least.span if least is not None else (scaler.node.get("spec") or scaler.node).anchor
     written = "minReplicas: 1" if least is not None else "no minReplicas, which is 1"
     yield doubt or Hit(
         place,
-        {"written": written},
+        {"scaler": scaler.address, "written": written},
         tuple((service.node.anchor, "sends requests to it") for service in services[:1]),
         f"{scaler.address}/minReplicas",
-        "{address} has {written}: at night one pod serves everything, and each restart of it is an outage",
+        "{scaler} has {written}: at night one pod serves everything, and each restart of it is an outage",
     )
 
 

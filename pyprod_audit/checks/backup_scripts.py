@@ -117,6 +117,8 @@ def _backup_script(resource: Resource) -> Script | None:
     script = script_of(resource)
     if script is None:
         return None
+    if resource.kind == "cron.entry":
+        return script if speaks_of_backups(script.text) else None
     if resource.kind != "shell.script":
         return script if object_of(resource).kind in ("k8s.cronjob", "k8s.job") else None
     return script if speaks_of_backups(resource.path) or speaks_of_backups(script.text) else None
@@ -207,7 +209,7 @@ def _others_upload(repository: Repository) -> bool:
 
 
 def _uploads(repository: Repository) -> Iterator[bool]:
-    for resource in repository.of_kind("shell.script", "k8s.container"):
+    for resource in repository.of_kind("shell.script", "cron.entry", "k8s.container"):
         is_job = resource.kind == "k8s.container" and object_of(resource).kind == "k8s.cronjob"
         if resource.kind == "k8s.container" and not is_job:
             continue

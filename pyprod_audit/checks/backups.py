@@ -91,7 +91,7 @@ def _arrangements(kind: str, repository: Repository) -> Iterator[Resource]:
     for job in repository.of_kind("k8s.cronjob"):
         if _job_backs_up(kind, job):
             yield job
-    for script in repository.of_kind("shell.script"):
+    for script in repository.of_kind("shell.script", "cron.entry"):
         if any(_dumps(kind, command) for command in script.node.items_at("commands")):
             yield script
 

@@ -15,6 +15,7 @@ from pyprod_audit.checks.docker_view import (
     base_reference,
     copies_from,
     index_of,
+    is_built_here,
     is_shipped,
     stage_called,
 )
@@ -64,7 +65,7 @@ def base_image_moves(stage: Resource, context: Context) -> Outcomes:
             yield Cannot(at.anchor, f"{reference.image} is filled in when the image is built")
             continue
         tag = "" if reference.tag is None else reference.tag.text or ""
-        if _fixes_a_version(reference.name, tag):
+        if _fixes_a_version(reference.name, tag) or (not tag and is_built_here(reference.name, context.repository)):
             continue
         why = f"the tag {tag} moves with every release" if tag else "without a tag it is :latest"
         yield Hit(

@@ -128,9 +128,9 @@ def _blocking(budget: Resource, pods: tuple[Resource, ...], repository: Reposito
         doubt = origins.changes(budget, repository)
         yield doubt or Hit(
             node.span,
-            {"setting": f"{key}: {node.scalar}"},
+            {"budget": budget.address, "setting": f"{key}: {node.scalar}"},
             address=f"{budget.address}/evictions",
-            message="{address}: {setting} allows no eviction at all: a drained node waits for ever",
+            message="{budget}: {setting} allows no eviction at all: a drained node waits for ever",
         )
         return
     least = budget.node.get("spec.minAvailable")
@@ -161,10 +161,10 @@ def _too_many(budget: Resource, least: Node, needed: int, total: int, parts: lis
     rounded = f" (of {total}: {needed})" if isinstance(least.scalar, str) else ""
     return Hit(
         least.span,
-        {"least": f"{least.scalar}{rounded}", "total": total},
+        {"budget": budget.address, "least": f"{least.scalar}{rounded}", "total": total},
         tuple(parts),
         f"{budget.address}/evictions",
-        "{address}: minAvailable {least} of the {total} replicas that run at least allows no eviction: a drained node "
+        "{budget}: minAvailable {least} of the {total} replicas that run at least allows no eviction: a drained node "
         "waits for ever",
     )
 

@@ -17,7 +17,7 @@ from pyprod_audit.model import Node, Repository, Resource, Span
 _SECRET_FILES: Final = re.compile(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.ssh|\.aws|\.azure|\.kube|kubeconfig|\.netrc|_netrc|\.git-credentials|\.vault-token"
     r"|\.pgpass|\.dockercfg|\.dockerconfigjson|\.pypirc|\.npmrc|terraform\.tfstate|\.env(?:\.(?:prod|production|live|staging|secrets?))?"
-    r"|secrets?\.(?:ya?ml|json|toml|env|ini)|(?:\.config/)?gcloud|application_default_credentials\.json"
+    r"|secrets?\.(?:ya?ml|json|toml|env|ini|txt)|(?:\.config/)?gcloud|application_default_credentials\.json"
     r"|[\w.-]*(?:service[-_]?account|client[-_]secrets?|gcp[-_]key|gcloud[-_]key|credentials)[\w.-]*\.json|\.aws/credentials)/?$",
     re.IGNORECASE,
 )

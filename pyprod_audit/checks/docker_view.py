@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.link.images import all_folders, image_files
 from pyprod_audit.model import Copy, ImageFiles, Node, Repository, Resource, Unknown
@@ -148,6 +149,15 @@ def reference_of(node: Node) -> ImageReference:
     if name and registry and registry not in ("docker.io", "index.docker.io"):
         name = f"{registry}/{name}"
     return ImageReference(node, name, node.get("tag"), node.get("digest"))
+
+
+def is_built_here(name: str, repository: Repository) -> bool:
+    """Whether a bare name (`FROM base`) is a build context that `docker buildx bake` makes of another Dockerfile."""
+    folders = repository.memo(
+        "checks.built_folders",
+        lambda repo: {posixpath.basename(posixpath.dirname(file.path)) for file in repo.of_kind("docker.file")},
+    )
+    return "/" not in name and name in folders and product_of_image(name) is None
 
 
 def files_of(stage: Resource, repository: Repository) -> ImageFiles:

@@ -89,7 +89,8 @@ def _service_missing(route: Resource, backend: _Backend, repository: Repository)
     if maker is not None:
         yield Cannot(backend.name.span, f"{maker.address} may make the Service {name}")
         return
-    doubt = origins.additions(route, repository)
+    sure = any(_is_slip(name, name_of(one)) for one in alike)
+    doubt = (origins.changes if sure else origins.additions)(route, repository)
     if doubt:
         yield doubt
         return
@@ -98,10 +99,10 @@ def _service_missing(route: Resource, backend: _Backend, repository: Repository)
     where = f" in namespace {backend.namespace}" if backend.namespace else ""
     yield Hit(
         backend.name.span,
-        {"service": name, "where": where},
+        {"route": route.address, "service": name, "where": where},
         tuple(related),
         f"{route.address}/{name}",
-        "{address} sends requests to the Service {service}, which does not exist{where}",
+        "{route} sends requests to the Service {service}, which does not exist{where}",
     )
 
 
@@ -136,10 +137,15 @@ def _port_missing(route: Resource, backend: _Backend, found: Sequence[Resource],
         return
     yield Hit(
         port.span,
-        {"service": backend.name.text, "port": port.scalar, "offered": ", ".join(dict.fromkeys(offered)) or "no ports"},
+        {
+            "route": route.address,
+            "service": backend.name.text,
+            "port": port.scalar,
+            "offered": ", ".join(dict.fromkeys(offered)) or "no ports",
+        },
         tuple((service.node.anchor, f"{service.address} has no such port") for service in nearest(found, route)[:2]),
         f"{route.address}/{backend.name.text}/{port.scalar}",
-        "{address} asks the Service {service} for port {port}, but it offers {offered}",
+        "{route} asks the Service {service} for port {port}, but it offers {offered}",
     )
 
 
@@ -162,8 +168,10 @@ def _beside(route: Resource, repository: Repository) -> Iterator[Resource]:
 
 def _is_alike(one: str, other: str) -> bool:
     """Whether two names are about the same thing, or one is a slip of the other."""
-    if telling_words(one) & telling_words(other):
-        return True
+    return bool(telling_words(one) & telling_words(other)) or _is_slip(one, other)
+
+
+def _is_slip(one: str, other: str) -> bool:
     return SequenceMatcher(None, one, other).ratio() >= _ALIKE
 
 

@@ -96,7 +96,8 @@ def near_misses(owner: Resource, selector: Node, repository: Repository) -> tupl
     because = _made_by_operator(selector, repository)
     if because:
         return Cannot(selector.anchor, because)
-    doubt = origins.additions(owner, repository) or next(
+    sure = any(pod.path == owner.path or name_of(pod) == name_of(owner) for pod in near)
+    doubt = (origins.changes if sure else origins.additions)(owner, repository) or next(
         (found for pod in near if (found := origins.changes(pod, repository))), None
     )
     return doubt or tuple(sorted(near, key=lambda pod: -len(words & _words_of(pod))))

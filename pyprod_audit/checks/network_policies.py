@@ -129,7 +129,7 @@ def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
 def _pods(repository: Repository) -> Iterator[Resource]:
     """The pods that run for ever in a network of their own; one of each workload and namespace."""
     seen: set[tuple[str, str]] = set()
-    for pod in repository.of_kind("k8s.podspec"):
+    for pod in sorted(repository.of_kind("k8s.podspec"), key=lambda pod: pod.path.count("/")):
         if pod.parent is None or pod.parent.kind not in _RUNNING:
             continue
         host_network = pod.node.get("hostNetwork")

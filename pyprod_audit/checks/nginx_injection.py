@@ -103,7 +103,8 @@ def _passed(block: Resource, target: Node, repository: Repository) -> Outcomes:
     rest = text.partition("://")[2] or text
     end = _HOST_END.search(rest, 1)
     authority, path = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
-    for variable in _names(authority):
+    # An internal location is reached through X-Accel-Redirect: the application names the host.
+    for variable in _names(authority) if "internal" not in own_names(block) else ():
         verdict = _from_client(block, variable, authority, repository)
         if isinstance(verdict, Unknown):
             yield Cannot(target.span, verdict.because)

@@ -187,13 +187,11 @@ def _host_ports(pod: Resource, context: Context) -> Iterator[Hit]:
 def _host_paths(pod: Resource, context: Context, *, is_agent: bool) -> Iterator[Hit | Cannot]:
     for volume in pod.node.items_at("volumes"):
         path = present(volume, "hostPath", "path")
-        if path is None:
+        if path is not None and path.is_unknown and not is_agent:
+            yield cannot(path)
+        if path is None or not path.text:
             continue
-        if path.is_unknown:
-            if not is_agent:
-                yield cannot(path)
-            continue
-        written = posixpath.normpath(path.text or "/")
+        written = posixpath.normpath(path.text)
         name = volume.text_at("name") or ""
         writable = _writable_mount(pod, name, context)
         effect = _effect(written, writable=writable is not None)

@@ -73,8 +73,9 @@ def pool_for_every_call(module: Resource, _context: Context) -> Outcomes:
         in_task = _flag(call, "task")
         if not (in_task or _flag(call, "handler")) or function in probes:
             continue
-        # A task that runs an event loop of its own cannot share an asynchronous pool with the next one.
-        if in_task and name in _ASYNC_POOLS:
+        # A task that runs an event loop of its own cannot share an asynchronous pool with the next one; and a
+        # connection to Redis costs little beside a task.
+        if in_task and (name in _ASYNC_POOLS or name.startswith("redis.")):
             continue
         if _shares_pool(call) or unpooled(call) is not None or kind_of_url(_url(call)) == "SQLite":
             continue

@@ -82,10 +82,10 @@ def _named(container: Resource, address: str, field: str, port: Node, repository
     yield Hit(
         port.span,
         {"field": field, "port": port.text, "declared": ports_in_words(container), "elsewhere": elsewhere,
-         "container": _name(container)},
+         "where": container.address},
         tuple(related),
         address,
-        '{address}: {field} asks for the port "{port}", but container {container} declares {declared}{elsewhere}',
+        '{where}: {field} asks for the port "{port}", but the container declares {declared}{elsewhere}',
     )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ def _numbered(container: Resource, address: str, field: str, port: Node, reposit
     yield Hit(
         port.span,
         {
+            "where": container.address,
             "field": field,
             "port": number,
             "declared": "; ".join(f"{_name(one)} declares {ports_in_words(one)}" for one in together),
@@ -123,7 +124,7 @@ def _numbered(container: Resource, address: str, field: str, port: Node, reposit
         },
         tuple(_related(one, fact, repository) for one, fact in listening),
         address,
-        "{address}: {field} asks for port {port}, where nobody listens: {declared}, {listening}",
+        "{where}: {field} asks for port {port}, where nobody listens: {declared}, {listening}",
     )
 
 

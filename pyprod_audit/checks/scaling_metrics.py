@@ -85,10 +85,10 @@ def _no_such_container(
     names = ", ".join(one.node.text_at("name") or "" for one in containers)
     return origins.changes(containers[0], repository) or Hit(
         (place.get("container") or place).anchor,
-        {"container": only, "names": names},
+        {"scaler": scaler.address, "container": only, "names": names},
         tuple((one.node.anchor, "a container of its target") for one in containers[:2]),
         f"{scaler.address}/{only}",
-        "{address}: its target has no container {container} (only {names}): the metric is never known",
+        "{scaler}: its target has no container {container} (only {names}): the metric is never known",
     )
 
 
@@ -119,10 +119,10 @@ def _without_request(
     at = resources.get("requests") or resources if resources is not None else name or container.node
     yield Hit(
         at.anchor,
-        {"resource": resource, "scaler": scaler.address},
+        {"container": container.address, "resource": resource, "scaler": scaler.address},
         ((place.anchor, f"measures {resource} relative to the request"),),
         f"{container.address}/{resource}",
-        "{address}: no {resource} request, so {scaler} cannot tell how busy the pods are and never scales them",
+        "{container} has no {resource} request, so {scaler} cannot tell how busy the pods are and never scales them",
     )
 
 
@@ -155,7 +155,9 @@ def metric_unknown(scaler: Resource, context: Context) -> Outcomes:
             yield (
                 Cannot(name.span, supply)
                 if supply
-                else Hit(name.span, {"metric": name.text}, address=f"{scaler.address}/{name.text}")
+                else Hit(
+                    name.span, {"scaler": scaler.address, "metric": name.text}, address=f"{scaler.address}/{name.text}"
+                )
             )
 
 

@@ -89,6 +89,7 @@ def _compare(
     yield Hit(
         most.span,
         {
+            "scaler": scaler.address,
             "most": count,
             "each": _words(used, unit),
             "total": _words(total, unit),
@@ -99,7 +100,7 @@ def _compare(
         },
         ((hard.span, f"{key}: {hard.scalar}"), (pod.node.anchor, f"each pod counts {_words(used, unit)}")),
         f"{scaler.address}/{quota.address}/{key}",
-        "{address}: {most} pods of {each} are {total}, but {quota} allows {allowed} ({key}): {fitting} fit",
+        "{scaler}: {most} pods of {each} are {total}, but {quota} allows {allowed} ({key}): {fitting} fit",
     )
 
 

@@ -29,7 +29,10 @@ class Script:
 
 
 def script_of(resource: Resource) -> Script | None:
-    """The script that a `shell.script`, or a container by its command and arguments, runs; None when there is none."""
+    """The script that a `shell.script`, a `cron.entry` or a container by its command runs; None when there is none."""
+    if resource.kind == "cron.entry":
+        text = resource.node.text_at("command") or ""
+        return Script(resource.node.items_at("commands"), frozenset(), text, resource.source)
     if resource.kind == "shell.script":
         options = frozenset(str(option.scalar) for option in resource.node.items_at("options"))
         return Script(resource.node.items_at("commands"), options, resource.source.text, resource.source)

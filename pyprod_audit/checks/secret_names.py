@@ -40,7 +40,7 @@ _ABOUT: Final = frozenset({
     "requires", "enable", "disable", "show", "hide", "toggle", "check", "validate", "verify", "reset", "forgot", "forgotten",
     "change", "confirm", "confirmation", "hash", "hashed", "encrypted", "sealed", "existing", "next", "page", "continuation",
     "pagination", "cursor", "sync", "pad", "bos", "eos", "cls", "sep", "mask", "unk", "special", "stop", "cancel", "cancellation",
-    "invalid", "missing", "wrong", "bad", "no", "not", "without", "dummy", "fake", "test", "tests", "example", "sample", "mock",
+    "invalid", "missing", "wrong", "bad", "no", "not", "without", "dummy", "demo", "fake", "test", "tests", "example", "sample", "mock",
     "generate", "generated", "create", "delete", "get", "set", "find", "lookup", "parse", "split", "primary", "foreign", "sort",
     "partition", "cache", "routing", "idempotency", "error", "label", "title", "kind", "type", "random", "lexer",
 })  # fmt: skip

@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.kubernetes_selection import telling_words
+from pyprod_audit.checks.kubernetes_selection import telling_words, workload_of
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of, namespace_of
@@ -88,9 +88,9 @@ def secret_name_differs(pod: Resource, context: Context) -> Outcomes:
         doubt = Cannot(wanted[0].name.span, supply) if supply else origins.changes(pod, repository)
         yield doubt or Hit(
             wanted[0].name.span,
-            {"secret": name, "maker": best.maker.address, "made": best.name},
+            {"workload": workload_of(pod), "secret": name, "maker": best.maker.address, "made": best.name},
             ((best.place.anchor, f"makes the Secret {best.name}, which nobody uses"),),
-            f"{pod.parent.address if pod.parent is not None else pod.address}/{name}",
+            f"{workload_of(pod)}/{name}",
         )
 
 

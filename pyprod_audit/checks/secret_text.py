@@ -21,9 +21,11 @@ class Syntax(enum.Enum):
     """How values are written."""
 
     QUOTED = "quoted"
-    """Literals are always quoted: Python, JSON, TOML, HCL."""
+    """Literals are always quoted: JSON, TOML."""
     PYTHON = "python"
     """As QUOTED, with annotations and prefixes."""
+    HCL = "hcl"
+    """As QUOTED, with shell scripts in heredocs."""
     YAML = "yaml"
     LINES = "lines"
     """`name = value` to the end of the line, quoted or not: .env, ini, properties."""
@@ -53,6 +55,7 @@ _ARGUMENT: Final = re.compile(rf"(?:={_GAP}|[ \t]{{1,4}})(?=[^\s=-])")
 _BESIDE: Final = re.compile(r"[\"']?[ \t\r\n]{0,40},?[ \t\r\n]{0,40}[\"']?[Vv]alue[\"']?[ \t]{0,4}[:=][ \t]{0,4}")
 _NEXT_ARGUMENT: Final = re.compile(r"[\"'][ \t\r\n]{0,40},[ \t\r\n]{0,40}(?=[\"'][^-])")
 _INSIDE_QUOTES: Final = re.compile(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\"'])")
+_FALLBACK: Final = re.compile(r":?[-=]?(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})\}")
 _WORDS_AFTER: Final = re.compile(r"[ \t]{1,20}")
 _QUOTED: Final = re.compile(
     r"(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<value>[^\"'\\\r\n]{1,400})(?P=quote)(?P<after>[ \t]{0,4}[%+.]?)"
@@ -166,6 +169,9 @@ def _in_comment(text: str, at: int, syntax: Syntax) -> bool:
 
 def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[int, int] | None:
     """Where the literal after a name stands; None when what follows is no literal."""
+    if begin >= 2 and text.startswith("${", begin - 2):
+        fallback = _FALLBACK.match(text, stop, end)  # `${NAME:-value}`, `${name:value}`
+        return fallback.span("value") if fallback else None
     after = _separator(text, syntax, begin, stop, end)
     if after is None or after >= end:
         return None
@@ -175,15 +181,17 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
             return None
         if "f" in quoted["prefix"].lower() and "{" in quoted["value"]:
             return None
-        if syntax in (Syntax.PYTHON, Syntax.QUOTED) and quoted["after"].strip():
+        if syntax in (Syntax.PYTHON, Syntax.QUOTED, Syntax.HCL) and quoted["after"].strip():
             return None  # joined with or formatted by something else
         if syntax is Syntax.SHELL and quoted["quote"].endswith('"') and ("$" in quoted["value"] or "`" in quoted["value"]):
             return None
         return quoted.span("value")
     if begin >= 3 and text[begin - 3] in "\"'" and (inside := _INSIDE_QUOTES.match(text, after, end)):
         return inside.span("value")
+    if syntax is Syntax.HCL and after != stop + 1:
+        return None  # an expression; in a script there is no space around `=`
     plain = {
-        Syntax.YAML: (_TO_LINE_END, _FLOW), Syntax.LINES: (_TO_LINE_END,), Syntax.SHELL: (_SHELL_WORD,), Syntax.NETRC: (_SHELL_WORD,),
+        Syntax.HCL: (_SHELL_WORD,), Syntax.YAML: (_TO_LINE_END, _FLOW), Syntax.LINES: (_TO_LINE_END,), Syntax.SHELL: (_SHELL_WORD,), Syntax.NETRC: (_SHELL_WORD,),
     }.get(syntax, ())  # fmt: skip
     for pattern in plain:
         found = pattern.match(text, after, end)
@@ -205,7 +213,7 @@ def _separator(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> in
             return found.end()
         found = _NEXT_ARGUMENT.match(text, stop, end)
         return found.end() if found else None
-    if syntax in (Syntax.QUOTED, Syntax.YAML) and _is_value_of_name(text, begin):
+    if syntax in (Syntax.QUOTED, Syntax.HCL, Syntax.YAML) and _is_value_of_name(text, begin):
         found = _BESIDE.match(text, stop, end)
         return found.end() if found else None
     if syntax is Syntax.SHELL:

@@ -45,7 +45,7 @@ _SYNTAXES: Final = {
     "kustomization": Syntax.YAML,
     "kustomize-patch": Syntax.YAML,
     "helm-values": Syntax.YAML,
-    "terraform": Syntax.QUOTED,
+    "terraform": Syntax.HCL,
     "requirements": Syntax.LINES,
 }
 _QUOTED_SUFFIXES: Final = (".json", ".toml")

@@ -73,14 +73,13 @@ def _lost(service: Service, owner: Resource) -> Outcomes:
         yield Cannot(process.signals_span, process.signals_because)
         return
     grace = service.fact("k8s.termination_grace")
-    end = f"{in_words(grace.number)} later it is killed" if grace is not None else "it is killed in the end"
     related: list[tuple[Span, str]] = []
     start = _started_at(service)
     if start is not None and start.file is not process.signals_span.file:
         related.append((start, "starts the script"))
     if grace is not None and grace.declared:
         related.append((grace.span, f"SIGKILL comes after {in_words(grace.number)}"))
-    values = {"server": _called(process), "because": process.signals_because, "end": end}
+    values = {"server": _called(process), "because": process.signals_because}
     yield Hit(process.signals_span, values, tuple(related), address=owner.address)
 
 

@@ -100,10 +100,10 @@ def _lost_data(workload: Resource, repository: Repository) -> Outcomes:
             where = "an emptyDir" if volume is not None else "the container's own layer"
             yield Hit(
                 store.span,
-                {"database": store.kind, "where": where},
+                {"container": store.resource.address, "database": store.kind, "where": where},
                 related,
                 f"{store.resource.address}/data",
-                "{address}: {database} keeps its data in {where}: it is lost with the pod",
+                "{container}: {database} keeps its data in {where}: it is lost with the pod",
             )
 
 

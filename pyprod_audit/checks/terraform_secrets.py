@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ _VALUES: Final = {
     "tf.github_actions_organization_secret": "plaintext_value",
     "tf.gitlab_project_variable": "value",
 }
+_AWS_KEY: Final = re.compile(r"AKIA[A-Z0-9]{16}|[A-Za-z0-9/+]{40}")
 _LIMIT: Final = 200_000
 
 
@@ -45,6 +47,8 @@ def literal_in_terraform_or_values(resource: Resource, context: Context) -> Outc
         return
     for literal in _literals_of(resource):
         value = judge(literal.node.text or "", literal.sort, context.as_of)
+        if _AWS_KEY.fullmatch(literal.node.text or "") and literal.name.lower().endswith("key"):
+            value = Value.STRONG  # a static key does not belong here even while it is the one of the documentation
         # A password that everybody knows is as bad as one that everybody reads; as a key it is rather a stand-in.
         least = Value.DEFAULT if literal.sort is Sort.PASSWORD and not is_workplace(resource.path) else Value.PLAIN
         if value < least:
@@ -83,15 +87,17 @@ def _literals_of(resource: Resource) -> Iterator[Literal]:
         sensitive = resource.node.get("sensitive")
         if sort is Sort.NOTHING and sensitive is not None and sensitive.value is True:
             sort = Sort.KEY
-        yield from _below(default, name, sort, "")
+        yield from _below(default, name, sort)
         return
     own = _VALUES.get(resource.kind, "")
     if resource.kind == "tf.aws_ssm_parameter" and resource.node.text_at("type") == "SecureString":
         own = "value"
-    yield from _below(resource.node, "", Sort.NOTHING, own)
+    names = [resource.node.text_at(key) or "" for key in ("name", "secret_name", "key")] if own else []
+    promised = Sort.PASSWORD if any(sort_of(name) is Sort.PASSWORD for name in names) else Sort.KEY
+    yield from _below(resource.node, "", Sort.NOTHING, (own, promised))
 
 
-def _below(root: Node, name: str, sort: Sort, own: str) -> Iterator[Literal]:
+def _below(root: Node, name: str, sort: Sort, own: tuple[str, Sort] = ("", Sort.NOTHING)) -> Iterator[Literal]:
     """The literals under a secret's name at or below `root`; `own`: an argument whose value is a secret anyway."""
     waiting: list[tuple[str, str, Sort, Node]] = [(name, "" if root.mapping else "default" if name else "", sort, root)]
     steps = 0
@@ -111,7 +117,7 @@ def _below(root: Node, name: str, sort: Sort, own: str) -> Iterator[Literal]:
                 if key == "value" and label:
                     called, kind = label, sort_of(label)
                 else:
-                    called, kind = key, Sort.PASSWORD if key == own else sort_of(key)
+                    called, kind = key, own[1] if key == own[0] else sort_of(key)
                 deeper = f"{path}.{called}" if path else called
                 waiting.append((called, deeper, kind, member))
 
@@ -131,7 +137,7 @@ def _values_file(resource: Resource, context: Context) -> Outcomes:
     if is_workplace(resource.path):
         yield Skip("values for development or tests")
         return
-    for literal in _below(resource.node, "", Sort.NOTHING, ""):
+    for literal in _below(resource.node, "", Sort.NOTHING):
         if judge(literal.node.text or "", literal.sort, context.as_of) >= Value.PLAIN:
             yield Hit(
                 literal.node.span,
@@ -139,7 +145,7 @@ def _values_file(resource: Resource, context: Context) -> Outcomes:
                 address=f"{resource.path}/{literal.path}",
                 message="{place} is a literal secret in the chart's values",
             )
-    judged = [(one.node.start, one.node.end) for one in _below(resource.node, "", Sort.NOTHING, "")]
+    judged = [(one.node.start, one.node.end) for one in _below(resource.node, "", Sort.NOTHING)]
     seen = 0
     for secret in known_formats_in(resource.source.text):
         if any(start <= secret.start < end for start, end in judged):

@@ -13,7 +13,8 @@ NEEDS_CONTENT = frozenset({YAML, CONF, SCRIPT})
 
 KINDS = frozenset({
     "dockerfile", "dockerignore", "shell", "kubernetes", "kustomization", "kustomize-patch", HELM_TEMPLATE,
-    "helm-values", "yaml", "nginx", "terraform", "requirements", "manifest", "lock", "python-version", "python", "text",
+    "helm-values", "yaml", "nginx", "terraform", "requirements", "manifest", "lock", "python-version", "python",
+    "crontab", "text",
 })  # fmt: skip
 """Every answer that is final. Files of kind "yaml" and "text" are read only by rules that look at any text."""
 
@@ -45,6 +46,7 @@ _BY_NAME = {
     "composer.lock": None,
     "pnpm-lock.yaml": None,
     ".terraform.lock.hcl": None,
+    "crontab": "crontab",
     "procfile": "text",
     ".npmrc": "text",
     ".pypirc": "text",
@@ -78,6 +80,8 @@ _BY_SUFFIX = {
     "bash": "shell",
     "conf": CONF,
     "nginx": CONF,
+    "cron": "crontab",
+    "crontab": "crontab",
     "dockerfile": "dockerfile",
     "containerfile": "dockerfile",
     "dockerignore": "dockerignore",
@@ -129,6 +133,8 @@ def _without_suffix(path: str, name: str) -> str | None:
     folders = path.lower().split("/")[:-1]
     if not _NGINX_FOLDERS.isdisjoint(folders):
         return CONF
+    if "cron.d" in folders:
+        return "crontab"
     return SCRIPT if _SCRIPT_NAME.fullmatch(path.rpartition("/")[2]) else None
 
 

@@ -4,7 +4,8 @@ Whether SIGTERM reaches the server hangs on who is PID 1. A shell does not pass 
 by its last command without `exec` by bash and busybox ash, never by dash (tried with dash 0.5.12, bash 5.2 and busybox
 1.35). Bash before 5.1 does it for a single command only; no bash does it for a command with redirections, a pipeline or
 `a; b && c`. A script file is never replaced by any of them. A shell that traps SIGTERM may pass it on. PID 1 gets no
-default action for SIGTERM from the kernel (pid_namespaces(7)).
+default action for SIGTERM from the kernel (pid_namespaces(7)). Under an init program the shell dies of the signal, and
+the init ends with its child; dumb-init and `tini -g` signal the whole group (their READMEs).
 """
 
 from __future__ import annotations
@@ -71,9 +72,16 @@ class _Trail:
     signals: bool | None = True
     because: str = ""
     span: Span | None = None
+    init: str = ""
+    to_group: bool = False
 
     def lose(self, because: str, span: Span, *, certain: bool = True) -> None:
         """Signals end here; the first loss is the one that counts, a certain one more than a possible one."""
+        if certain and self.to_group:
+            because = f"{self.init} sends SIGTERM to the server too, but ends as soon as the shell does"
+            certain = False
+        elif certain and self.init:
+            because = f"{self.init} passes SIGTERM to the shell only, and the container ends with the shell"
         if self.signals is True or (self.signals is None and certain):
             self.signals = False if certain else None
             self.because, self.span = because, span
@@ -125,7 +133,11 @@ def _look_through(
         return _through_shell(name, words, shell, scripts, trail)
     if name in _INITS:
         trail.wrappers.append(name)
-        return _after_options(words[1:])
+        rest = _after_options(words[1:])
+        options = {word.text for word in words[1 : len(words) - len(rest)]}
+        trail.init = name
+        trail.to_group = options.isdisjoint({"-c", "--single-child"}) if name == "dumb-init" else "-g" in options
+        return rest
     if name in _EXEC_WRAPPERS:
         trail.wrappers.append(name)
         rest = _after_options(words[1:])

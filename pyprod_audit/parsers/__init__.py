@@ -24,6 +24,7 @@ PARSERS: Mapping[str, str] = {
     "lock": "locks:parse",
     "python-version": "python_version:parse",
     "python": "python_source:parse",
+    "crontab": "crontab:parse",
 }
 
 
