@@ -167,7 +167,7 @@ def rival_scalers(scaler: Resource, context: Context) -> Outcomes:
         yield Skip("it names no target")
         return
     rivals = [one for one in _rivals(scaler, repository) if not _takes_over(scaler, one)]
-    earlier = list(takewhile(lambda one: one is not scaler, repository.of_kind(*_SCALERS)))
+    earlier = list(takewhile(lambda one: one is not scaler, repository.of_kind(*_SCALERS))) if rivals else []
     first = next((one for one in rivals if one in earlier), None)
     if first is not None:
         name = scaler.node.get("spec.scaleTargetRef.name") or scaler.node

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.docker_view import is_workplace, production_stage_of, root_reference
+from pyprod_audit.checks.docker_view import is_built_here, is_workplace, production_stage_of, root_reference
 from pyprod_audit.checks.workload_view import is_windows
 from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
@@ -131,7 +131,7 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
     if service.workload is None and _set_by_a_chart(repository):
         yield Cannot(user.place, "a Helm chart of the repository sets the user of its pods")
         return
-    how = "by USER root" if stage.node.get("user") is not None else "since there is no USER instruction"
+    how = f"USER {user.name}" if stage.node.get("user") is not None else "there is no USER instruction"
     related = []
     if service.container is not None:
         related.append((service.container.node.anchor, "neither runAsUser nor runAsNonRoot changes it"))

@@ -9,7 +9,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import select
 from pyprod_audit.link.network import nearest
-from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span
+from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
 
 _QUOTED = (
     '{address}: {field} is "{port}", text without a letter: the API server takes it for the name of a port and refuses '
@@ -79,9 +79,12 @@ def ports_in_words(container: Resource) -> str:
 
 
 def mentioned(port: int, container: Resource, repository: Repository) -> str:
-    """The Python module of a container's image that contains the number: it may listen there too."""
+    """The file of a container's command or image that contains the number: it may listen there too."""
     service = services_by_container(repository).get(id(container))
     pattern = re.compile(rf"(?<![\w.]){port}(?![\w.])")
+    for word in service.process.argv if service is not None and service.process is not None else ():
+        if pattern.search(word.value.expression if isinstance(word.value, Unknown) else str(word.scalar)):
+            return word.source.path
     for module in service.modules if service is not None else ():
         if pattern.search(module.source.text):
             return module.path

@@ -36,11 +36,12 @@ _BUILT_IN = frozenset(f"k8s.{kind.lower()}" for kind in BUILT_IN_KINDS) | {
 
 @dataclass(slots=True)
 class _Pods:
-    """Pod templates by label; `open` are those with labels that are not known."""
+    """Pod templates by label, and by folder, namespace and name; `open` are those with labels that are not known."""
 
     by_label: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
     open: list[Resource] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    by_place: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,7 @@ def near_misses(owner: Resource, selector: Node, repository: Repository) -> tupl
     if unknown is not None:
         return cannot(unknown)
     words = telling_words(name_of(owner), *(str(value.scalar) for value in selector_pairs(selector).values()))
-    near = [
-        pod
-        for pod in repository.of_kind("k8s.podspec")
-        if same_namespace(owner, pod) and _beside(owner, pod) and (pod.path == owner.path or words & _words_of(pod))
-    ]
+    near = [pod for pod in _beside(owner, repository) if pod.path == owner.path or words & _words_of(pod)]
     if not near:
         return Cannot(selector.anchor, "no workload beside it is called alike: its pods may come from elsewhere")
     because = _made_by_operator(selector, repository)
@@ -100,7 +97,10 @@ def near_misses(owner: Resource, selector: Node, repository: Repository) -> tupl
     doubt = (origins.changes if sure else origins.additions)(owner, repository) or next(
         (found for pod in near if (found := origins.changes(pod, repository))), None
     )
-    return doubt or tuple(sorted(near, key=lambda pod: -len(words & _words_of(pod))))
+    folder = posixpath.dirname(owner.path)
+    return doubt or tuple(
+        sorted(near, key=lambda pod: (-len(words & _words_of(pod)), posixpath.dirname(pod.path) != folder))
+    )
 
 
 def meant_places(pods: Iterable[Resource]) -> tuple[tuple[Span, str], ...]:
@@ -170,6 +170,8 @@ def _written(node: Node) -> str:
 def _index(repository: Repository) -> _Pods:
     pods = _Pods()
     for pod in repository.of_kind("k8s.podspec"):
+        for place in _places(pod):
+            pods.by_place.setdefault(place, []).append(pod)
         labels = pod_labels(pod)
         if isinstance(labels, Unknown):
             pods.open.append(pod)
@@ -208,11 +210,17 @@ def _words_of(pod: Resource) -> set[str]:
     return telling_words(name_of(pod), *known)
 
 
-def _beside(owner: Resource, other: Resource) -> bool:
-    if posixpath.dirname(owner.path) == posixpath.dirname(other.path):
-        return True
-    namespace = namespace_of(owner)
-    return (bool(namespace) and namespace == namespace_of(other)) or name_of(owner) == name_of(other)
+def _beside(owner: Resource, repository: Repository) -> list[Resource]:
+    """The pods of the same folder, namespace or name."""
+    by_place = repository.memo("checks.pods_by_label", _index).by_place
+    found = {id(pod): pod for place in _places(owner) for pod in by_place.get(place, ())}
+    return [pod for pod in found.values() if same_namespace(owner, pod)]
+
+
+def _places(resource: Resource) -> list[tuple[str, str]]:
+    places = [("folder", posixpath.dirname(resource.path)), ("name", name_of(resource))]
+    namespace = namespace_of(resource)
+    return [*places, ("namespace", namespace)] if namespace else places
 
 
 def _custom_labels(repository: Repository) -> dict[tuple[str, str], str]:

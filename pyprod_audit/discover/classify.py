@@ -18,7 +18,9 @@ KINDS = frozenset({
 })  # fmt: skip
 """Every answer that is final. Files of kind "yaml" and "text" are read only by rules that look at any text."""
 
-_TEMPLATE_SUFFIXES = frozenset({"j2", "jinja", "jinja2", "tmpl", "tpl", "template", "erb", "mustache", "gotmpl"})
+_TEMPLATE_SUFFIXES = frozenset({
+    "j2", "jinja", "jinja2", "tmpl", "tpl", "template", "erb", "mustache", "gotmpl", "envsubst", "tftpl",
+})  # fmt: skip
 _NOT_DOCKERFILES = _TEMPLATE_SUFFIXES | {
     "dockerignore", "license", "md", "rst", "txt", "html", "bak", "orig", "rej", "swp", "sh", "py", "go", "js", "ts",
     "rb", "lua", "json", "yml", "yaml", "toml", "lock", "sha256", "sig", "asc", "vim", "snap", "patch", "diff",
@@ -92,7 +94,10 @@ _BY_SUFFIX = {
 }
 
 _TERRAFORM_JSON = (".tf.json", ".tofu.json", ".tfvars.json")
-_NGINX_TEMPLATES = (".conf.template", ".conf.tmpl", ".conf.tpl", ".nginx.template")
+_NGINX_TEMPLATES = (
+    ".conf.template", ".conf.tmpl", ".conf.tpl", ".nginx.template", ".conf.j2", ".conf.jinja2", ".conf.erb",
+    ".conf.tftpl", ".conf.envsubst", ".nginx.j2",
+)  # fmt: skip
 _NGINX_FOLDERS = frozenset({"nginx", "sites-available", "sites-enabled", "conf.d", "snippets"})
 _REQUIREMENTS = lazy(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
 _SCRIPT_NAME = lazy(r"[a-z][a-z0-9_-]{0,60}")

@@ -179,11 +179,13 @@ def _through_shell(
 
 
 def _commands(script: Node) -> tuple[Node, ...]:
+    """The commands of a `-c` script; also of one in which only a `$(VAR)` of Kubernetes is not known."""
     from pyprod_audit.parsers.shell import commands_of
 
     value = script.value
-    text = value if isinstance(value, str) else value.expression if isinstance(value, Unknown) else ""
-    return commands_of(text, script.span)
+    if isinstance(value, Unknown):
+        return commands_of(value.expression, script.span) if "$(" in value.expression else ()
+    return commands_of(value, script.span) if isinstance(value, str) else ()
 
 
 def _through_commands(
