@@ -170,8 +170,9 @@ def test_removed_api_version_follows_the_parameter(release: str, expected: int) 
 KEYS = st.sampled_from([
     "apiVersion", "kind", "metadata", "name", "namespace", "spec", "template", "containers", "initContainers", "image",
     "resources", "limits", "requests", "memory", "cpu", "env", "value", "ports", "hostPort", "volumes", "hostPath",
-    "path", "securityContext", "capabilities", "drop", "livenessProbe", "httpGet", "rules", "verbs", "roleRef", "target",
-    "subjects", "type", "default", "items", "images", "newTag", "patches", "selector", "restartPolicy", "{{ x }}",
+    "path", "securityContext", "capabilities", "drop", "livenessProbe", "httpGet", "rules", "verbs", "roleRef",
+    "target", "subjects", "type", "default", "items", "images", "newTag", "patches", "selector", "restartPolicy",
+    "{{ x }}",
 ])  # fmt: skip
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 10**20), st.floats(allow_nan=False), st.text(max_size=6),

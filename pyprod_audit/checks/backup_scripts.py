@@ -93,18 +93,16 @@ def password_in_script(resource: Resource, _context: Context) -> Outcomes:
     if script is None or not any(_dumps(script)):
         yield Skip("no script that dumps a database")
         return
-    seen: set[int] = set()
-    for command in script.commands:
-        for name, value in command.mapping_at("env").items():
-            if name in _PASSWORD_VARIABLES and _is_literal(value.text) and value.start not in seen:
-                seen.add(value.start)
-                yield Hit(value.span.first_line, {"what": name}, address=f"{resource.address}/{name}")
-    for dump in _dumps(script):
-        for word, what in _password_words(dump):
-            if word.start not in seen or not script.exact:
-                seen.add(word.start)
-                yield Hit(word.span.first_line, {"what": f"{dump.program} {what}"},
-                          address=f"{resource.address}/{dump.program} {what}")  # fmt: skip
+    for node, what in _passwords(script):
+        yield Hit(node.span.first_line, {"what": what}, address=f"{resource.address}/{what}")
+
+
+def password_places(repository: Repository) -> Iterator[Node]:
+    """The places that `password_in_script` judges, for the rules about secrets in general."""
+    for resource in repository.of_kind("shell.script", "cron.entry", "k8s.container", "k8s.initcontainer"):
+        script = script_of(resource)
+        if script is not None and script.exact and any(_dumps(script)):
+            yield from (node for node, _ in _passwords(script))
 
 
 # -- which commands --------------------------------------------------------------------------------------------
@@ -236,6 +234,22 @@ def _calls_unknown(script: Script) -> Node | None:
 
 
 # -- passwords -------------------------------------------------------------------------------------------------
+
+
+def _passwords(script: Script) -> Iterator[tuple[Node, str]]:
+    """The literals in a script that are a database's password, each once, with the variable or option they stand for."""
+    seen: set[tuple[int, str]] = set()
+    for command in script.commands:
+        for name, value in command.mapping_at("env").items():
+            if name in _PASSWORD_VARIABLES and _is_literal(value.text) and (value.start, name) not in seen:
+                seen.add((value.start, name))
+                yield value, name
+    for dump in _dumps(script):
+        for word, option in _password_words(dump):
+            what = f"{dump.program} {option}"
+            if (word.start, what) not in seen:
+                seen.add((word.start, what))
+                yield word, what
 
 
 def _password_words(dump: _Dump) -> Iterator[tuple[Node, str]]:

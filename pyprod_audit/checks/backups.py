@@ -13,6 +13,7 @@ from pyprod_audit.model.kubernetes import object_of
 
 _SCHEDULES = frozenset({"k8s.schedule", "k8s.volumesnapshot", "k8s.snapshotschedule", "k8s.replicationsource",
                         "k8s.recurringjob"})  # fmt: skip
+_JUDGED = frozenset({"kubernetes", "kustomization", "shell", "crontab", "terraform", "dockerfile", "dockerignore"})
 _ANNOTATIONS = ("backup.velero.io/", "k8up.io/", "stash.appscode.com/", "snapscheduler", "kanister")
 _TERRAFORM = ("tf.aws_backup", "tf.aws_dlm_lifecycle_policy", "tf.google_gke_backup",
               "tf.azurerm_data_protection_backup", "tf.google_compute_resource_policy")  # fmt: skip
@@ -88,8 +89,10 @@ def _arrangements(kind: str, repository: Repository) -> Iterator[Resource]:
         is_backup = resource_kind.startswith("k8s.") and "backup" in resource_kind
         if is_backup or resource_kind in _SCHEDULES or resource_kind.startswith(_TERRAFORM):
             yield from found
+    images = {id(service.workload): service.image for service in repository.services if service.image is not None}
     for job in repository.of_kind("k8s.cronjob"):
-        if _job_backs_up(kind, job):
+        image = images.get(id(job))
+        if _job_backs_up(kind, job) and _dumps_at(image, repository) in ("", kind):
             yield job
     for script in repository.of_kind("shell.script", "cron.entry"):
         if any(_dumps(kind, command) for command in script.node.items_at("commands")):
@@ -109,6 +112,19 @@ def _job_backs_up(kind: str, job: Resource) -> bool:
         if any(speaks_of_backups(text) or mention(kind, text) for text in texts):
             return True
     return False
+
+
+def _dumps_at(image: Resource | None, repository: Repository) -> str:
+    """The database that the scripts beside the Dockerfile of a job's image dump; "" when that is not told."""
+    if image is None:
+        return ""
+    folder = image.path.rpartition("/")[0] + "/"
+    beside = [one for one in repository.of_kind("shell.script") if f"/{one.path}".startswith(f"/{folder.lstrip('/')}")]
+    dumped = {
+        kind for kind in sorted(set(DUMPS.values())) for one in beside
+        if any(_dumps(kind, command) for command in one.node.items_at("commands"))
+    }  # fmt: skip
+    return dumped.pop() if len(dumped) == 1 else ""
 
 
 def _dumps(kind: str, command: Node) -> bool:
@@ -133,13 +149,16 @@ def _mention(kind: str, repository: Repository) -> Cannot | None:
         if found is not None:
             at = Span(source, found.start(), found.end())
             return Cannot(at, f"{path} speaks of {found[0].strip(' :')}, which may be its backup")
-    telling = (path for path in repository.paths if speaks_of_backups(path) and _is_telling(path))
+    telling = (path for path in repository.paths if speaks_of_backups(path) and _is_telling(path, repository))
     path = min(telling, default="")
     return Cannot(None, f"{path} may be about its backup") if path else None
 
 
-def _is_telling(path: str) -> bool:
-    name = path.rpartition("/")[2]
+def _is_telling(path: str, repository: Repository) -> bool:
+    """Whether a file may set up a backup in a way that nobody here has read."""
+    source, name = repository.files.get(path), path.rpartition("/")[2]
+    if source is not None and source.kind in _JUDGED:
+        return False
     return name.endswith(_TELLING) or "." not in name
 
 

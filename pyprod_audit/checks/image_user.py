@@ -31,11 +31,11 @@ _NON_ROOT_IMAGES = frozenset((
     "elasticsearch", "kibana", "logstash", "sonarqube", "haproxy", "varnish", "memcached", "odoo", "jetty", "liquibase",
     "open-liberty", "websphere-liberty", "kong", "solr", "rocket.chat",
 ))  # fmt: skip
-# Their entry point starts as root to prepare folders and then drops to a user of its own.
+# They start as root to prepare folders or to bind a port, and work as a user of their own.
 _DROPPING_IMAGES = frozenset((
     "postgres", "mysql", "mariadb", "percona", "mongo", "redis", "valkey/valkey", "rabbitmq", "cassandra", "couchdb",
     "influxdb", "zookeeper", "ghost", "neo4j", "flink", "postgis/postgis", "pgvector/pgvector", "timescale/timescaledb",
-    "clickhouse/clickhouse-server", "clickhouse", "altinity/clickhouse-server",
+    "nginx", "httpd", "clickhouse/clickhouse-server", "clickhouse", "altinity/clickhouse-server",
 ))  # fmt: skip
 _ROOT_PUBLISHERS = (
     "gcr.io/distroless/", "ghcr.io/astral-sh/uv", "tiangolo/", "nvidia/cuda", "pytorch/", "tensorflow/",
@@ -115,6 +115,9 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
     if service.pod is not None and is_windows(service.pod):
         yield Skip("it runs on Windows")
         return
+    if service.workload is None and _is_a_base(stage):
+        yield Skip("other images are built on it")
+        return
     user = user_of(stage, repository)
     if user.root is False:
         return
@@ -138,6 +141,12 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
     yield Hit(user.place, {"how": how, "image": stage.path}, related=tuple(related), address=stage.path)
 
 
+def _is_a_base(stage: Resource) -> bool:
+    """Whether an image is made for others to start from, by its name: `docker/Dockerfile.base`, `images/base/`."""
+    folder, name = posixpath.split(stage.path.lower())
+    return posixpath.basename(folder) == "base" or "base" in re.split(r"[._-]", name)
+
+
 def _decided_by_pod(service: Service) -> Node | None:
     """The `runAsUser` or `runAsNonRoot` that decides for the container instead of the image."""
     chosen, asked = _security(service, "runAsUser"), _security(service, "runAsNonRoot")
@@ -159,8 +168,10 @@ def _drops(process: Process | None, stage: Resource) -> bool:
     reference = root_reference(stage)
     name = (reference.name or "").lower().removeprefix("docker.io/") if reference is not None else ""
     entrypoint = stage.node.get("entrypoint")
-    if name in _DROPPING_IMAGES and (entrypoint is None or entrypoint.get("own") is None):
+    if name in _DROPPING_IMAGES and entrypoint is None:
         return True
+    if name == "php" and entrypoint is None and "-cli" not in (stage.node.text_at("base.tag") or "-cli"):
+        return True  # Apache and PHP-FPM, like nginx: the master is root, what answers requests is www-data
     if any(word.text in ("/init", "/usr/bin/s6-svscan") for word in stage.node.items_at("entrypoint.words")):
         return True  # s6-overlay supervises as root and starts each service as its own user
     if process is None:

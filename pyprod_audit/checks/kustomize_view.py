@@ -94,9 +94,11 @@ def _patch_text(entry: Node, folder: str, repository: Repository) -> tuple[str, 
 def _read(text: str, path: str, target: Node | None) -> Iterator[Patch]:
     for document in parse_documents(SourceFile(path, text)).nodes:
         operations = document.items
-        keys: set[str] = set(_operation_keys(operations))
+        keys: set[str] = set()
         containers: dict[str, frozenset[str]] = {}
-        if not operations:
+        if operations:
+            _collect_operations(operations, keys, containers)
+        else:
             _collect(document, keys, containers)
         if target is not None:
             kind, name = _plain(target.text_at("kind")), _plain(target.text_at("name"))
@@ -131,13 +133,18 @@ def _keys(node: Node) -> Iterator[str]:
         yield from current.mapping
 
 
-def _operation_keys(operations: tuple[Node, ...]) -> Iterator[str]:
-    """The keys in the paths and values of a JSON patch."""
+def _collect_operations(operations: tuple[Node, ...], keys: set[str], containers: dict[str, frozenset[str]]) -> None:
+    """Sorts the keys in the paths and values of a JSON patch; one that appends a container sets nothing of others."""
     for operation in operations:
-        yield from (operation.text_at("path") or "").split("/")
+        steps = (operation.text_at("path") or "").split("/")
         value = operation.get("value")
+        name = value.text_at("name") if value is not None else None
+        if value is not None and name and steps[-1] == "-" and not _CONTAINERS.isdisjoint(steps):
+            containers[name] = containers.get(name, frozenset()) | frozenset(_keys(value))
+            continue
+        keys.update(steps)
         if value is not None:
-            yield from _keys(value)
+            keys.update(_keys(value))
 
 
 def _plain(pattern: str | None) -> str:

@@ -7,8 +7,8 @@ set; the default request is the default limit, else the minimum. https://kuberne
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pyprod_audit.checks.workload_view import present
@@ -28,21 +28,41 @@ class Supplied:
     certain: bool
 
 
+@dataclass(slots=True)
+class _Index:
+    """LimitRanges by the namespace they name, and those that name one (True) or none by the folders they are near."""
+
+    by_namespace: dict[str, tuple[Resource, Node]] = field(default_factory=dict)
+    by_folder: dict[tuple[str, bool], tuple[Resource, Node]] = field(default_factory=dict)
+
+    def add(self, limit_range: Resource, value: Node) -> None:
+        namespace, folder = namespace_of(limit_range), posixpath.dirname(limit_range.path)
+        self.by_namespace.setdefault(namespace, (limit_range, value))
+        self.by_folder.setdefault((folder, bool(namespace)), (limit_range, value))
+        above = posixpath.dirname(folder)
+        if above:
+            self.by_folder.setdefault((above, bool(namespace)), (limit_range, value))
+
+
 def supplied(container: Resource, resource: str, repository: Repository, *, request: bool) -> Supplied | None:
     """The LimitRange that gives the container its limit (or request) of `resource` ("cpu", "memory"), if any."""
-    index = repository.memo("k8s.limit_ranges", _index).get((resource, request), {})
+    index = repository.memo("k8s.limit_ranges", _index).get((resource, request))
+    if index is None:
+        return None
     namespace = namespace_of(container)
-    found = index.get(namespace)
+    found = index.by_namespace.get(namespace)
     if found is not None:
         return Supplied(*found, certain=True)
-    # An absent namespace is filled in by `kubectl -n` or a kustomization: it may be any.
-    others = index.values() if not namespace else filter(None, [index.get("")])
-    near = [one for one in others if _folder(one[0].path) in ("", _folder(container.path))]
-    return Supplied(*near[0], certain=False) if near else None
+    # An absent namespace is filled in by `kubectl -n` or a kustomization: what lies together may go to the same one.
+    for folder in _folders(container.path):
+        found = index.by_folder.get((folder, not namespace))
+        if found is not None:
+            return Supplied(*found, certain=False)
+    return None
 
 
-def _index(repository: Repository) -> Mapping[tuple[str, bool], Mapping[str, tuple[Resource, Node]]]:
-    found: dict[tuple[str, bool], dict[str, tuple[Resource, Node]]] = {}
+def _index(repository: Repository) -> Mapping[tuple[str, bool], _Index]:
+    found: dict[tuple[str, bool], _Index] = {}
     for limit_range in repository.of_kind("k8s.limitrange"):
         for item in limit_range.node.items_at("spec.limits"):
             if item.text_at("type") != "Container":
@@ -51,11 +71,13 @@ def _index(repository: Repository) -> Mapping[tuple[str, bool], Mapping[str, tup
                 for resource in ("cpu", "memory"):
                     value = next(filter(None, (present(item, key, resource) for key in keys)), None)
                     if value is not None:
-                        namespaces = found.setdefault((resource, request), {})
-                        namespaces.setdefault(namespace_of(limit_range), (limit_range, value))
+                        found.setdefault((resource, request), _Index()).add(limit_range, value)
     return found
 
 
-def _folder(path: str) -> str:
-    """The first folder of a path."""
-    return posixpath.dirname(path).partition("/")[0]
+def _folders(path: str) -> Iterator[str]:
+    """The folder of a file and those above it, nearest first."""
+    folder = path
+    while folder:
+        folder = posixpath.dirname(folder)
+        yield folder

@@ -28,7 +28,7 @@ def container_is_privileged(container: Resource, context: Context) -> Outcomes:
         yield cannot(privileged)
     elif privileged is not None and privileged.scalar is True:
         if not _prepares_the_kernel(container):
-            yield Hit(privileged.span, address=f"{container.address}/privileged")
+            yield Hit(privileged.span, {"container": container.address}, address=f"{container.address}/privileged")
         return
     escapes = {str(name).upper() for name in context.params["capabilities"]}
     for added in container.node.items_at("securityContext.capabilities.add"):

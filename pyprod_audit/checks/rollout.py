@@ -142,6 +142,10 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
     if autoscalers(deployment, context.repository):
         yield Skip("an autoscaler sets the number of replicas")
         return
+    scaler = _scaler_of_another_copy(deployment, context.repository)
+    if scaler is not None and present(deployment.node, "spec", "replicas") is None:
+        yield Cannot(deployment.node.anchor, f"{scaler.address} in {scaler.path} may scale it")
+        return
     if deployment.node.text_at("spec.strategy.type") == "Recreate":
         yield Skip("it is meant to run once")
         return
@@ -185,6 +189,14 @@ def least_replicas(workload: Resource, repository: Repository) -> Replicas | Can
         spec = workload.node.get("spec")
         return Replicas(1, (spec or workload.node).anchor, "no replicas, which is 1")
     return _as_replicas(node, "replicas")
+
+
+def _scaler_of_another_copy(workload: Resource, repository: Repository) -> Resource | None:
+    """An autoscaler that names the workload but stands with another variant of it."""
+    for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
+        if scaler.node.text_at("spec.scaleTargetRef.name") == name_of(workload):
+            return scaler
+    return None
 
 
 def _as_replicas(node: Node, label: str) -> Replicas | Cannot:

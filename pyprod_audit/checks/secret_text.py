@@ -47,7 +47,7 @@ class Secret(NamedTuple):
 
 _HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass", "dbpass")
 _NAME_END: Final = re.compile(r"[A-Za-z0-9_.-]{0,60}")
-_NAME_START: Final = re.compile(r"[A-Za-z0-9_.-]{0,60}\Z")
+_NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _GAP: Final = r"[ \t]{0,20}"
 _ASSIGN: Final = re.compile(rf"[\"'\]]{{0,2}}{_GAP}(?:=>|:=|[=:])(?!=){_GAP}")
 _ANNOTATED: Final = re.compile(rf"[\"'\]]{{0,2}}{_GAP}(?::{_GAP}[A-Za-z][\w.\[\], |]{{0,40}}?)?{_GAP}[=:](?!=){_GAP}\(?{_GAP}")
@@ -151,9 +151,9 @@ def _names(text: str, lowered: str, start: int, end: int) -> Iterator[tuple[int,
         if at < done:
             continue
         stop = min(_NAME_END.match(text, at).end(), end)  # type: ignore[union-attr]  # it matches the empty string
-        low = max(done, at - 60)
-        before = _NAME_START.search(text, low, at)
-        begin = before.start() if before is not None else at
+        begin, low = at, max(done, at - 60)
+        while begin > low and text[begin - 1] in _NAME_CHARACTERS:
+            begin -= 1
         while begin < at and not text[begin].isalpha() and text[begin] != "_":
             begin += 1
         done = stop

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.docker_view import is_workplace
+from pyprod_audit.checks.backup_scripts import password_places
+from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.checks.kubernetes_secrets import kubernetes_places
 from pyprod_audit.checks.python_secrets import python_places
 from pyprod_audit.checks.secret_text import Secret, Syntax, known_formats_in, secrets_in
@@ -23,20 +25,18 @@ MOST: Final = 50
 _OTHER_RULES: Final = frozenset({"dockerfile", "dockerignore", "lock", "python-version"})
 _KEY_FILES: Final = (".pem", ".key", ".crt", ".cer", ".p8", ".pub", ".asc", ".gpg")
 _SKIPPED_FILES: Final = re.compile(
-    r"(?:^|/)(?:google-services\.json|\.secrets\.baseline|package(?:-lock)?\.json|composer\.json|tsconfig[\w.-]*\.json|[\w.-]*schema[\w.-]*\.json"
-    r"|openapi[\w.-]*|swagger[\w.-]*|[\w.-]*\.min\.[\w]+|\.htpasswd|htpasswd|[\w.-]*\.sops\.[\w]+|[\w.-]*\.enc\.[\w]+)$",
-    re.IGNORECASE,
+    r"google-services\.json|\.secrets\.baseline|package\.json|composer\.json|tsconfig[\w.-]*\.json|[\w.-]*schema[\w.-]*\.json"
+    r"|openapi[\w.-]*|swagger[\w.-]*|[\w.-]*\.min\.\w+|\.?htpasswd|[\w.-]*\.sops\.\w+|[\w.-]*\.enc\.\w+"
 )
-_SKIPPED_FOLDERS: Final = re.compile(
-    r"(?:^|/)(?:locale|locales|i18n|translations|lang|cassettes|snapshots|__snapshots__|node_modules|dist|static|staticfiles|public"
-    r"|migrations|dashboards)/",
-    re.IGNORECASE,
-)
-_SAMPLE: Final = re.compile(
-    r"(?:^|[._/-])(?:example|examples|sample|samples|template|templates|tmpl|dist|default|defaults|mock|mocks|fixture|fixtures|demo"
-    r"|stub|stubs|dummy|spec|seed|seeds|tutorial|playground|benchmarks?)(?:[._/-]|$)",
-    re.IGNORECASE,
-)
+_SKIPPED_FOLDERS: Final = frozenset({
+    "locale", "locales", "i18n", "translations", "lang", "cassettes", "snapshots", "__snapshots__", "node_modules", "dist", "static",
+    "staticfiles", "public", "migrations", "dashboards",
+})  # fmt: skip
+_SAMPLES: Final = frozenset({
+    "example", "examples", "sample", "samples", "template", "templates", "tmpl", "dist", "default", "defaults", "mock", "mocks",
+    "fixture", "fixtures", "demo", "stub", "stubs", "dummy", "spec", "seed", "seeds", "tutorial", "playground",
+})  # fmt: skip
+_PARTS: Final = re.compile(r"[^a-z0-9]+")
 _SYNTAXES: Final = {
     "python": Syntax.PYTHON,
     "shell": Syntax.SHELL,
@@ -54,16 +54,28 @@ _NETRC: Final = frozenset({".netrc", "_netrc"})
 
 def is_sample(path: str) -> bool:
     """Whether a file is there to be copied, or serves developers and tests: what it holds opens nothing."""
-    return is_workplace(path) or _SAMPLE.search(path) is not None
+    folder, _, name = path.lower().rpartition("/")
+    return _is_sample_folder(folder) or not _SAMPLES.isdisjoint(_PARTS.split(name)) or names_a_workplace(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_sample_folder(folder: str) -> bool:
+    return is_workplace(f"{folder}/") or not _SAMPLES.isdisjoint(_PARTS.split(folder))
+
+
+@lru_cache(maxsize=4096)
+def _is_skipped_folder(folder: str) -> bool:
+    return not _SKIPPED_FOLDERS.isdisjoint(folder.split("/"))
 
 
 def literal_secret(file: SourceFile, context: Context) -> Outcomes:
     """A secret stands in plain text in a file that the other rules about secrets do not judge."""
     path = file.path
-    if file.kind in _OTHER_RULES or path.lower().endswith(_KEY_FILES):
+    folder, _, name = path.lower().rpartition("/")
+    if file.kind in _OTHER_RULES or name.endswith(_KEY_FILES):
         yield Skip("another rule judges such files")
         return
-    if _SKIPPED_FILES.search(path) or _SKIPPED_FOLDERS.search(path):
+    if _is_skipped_folder(folder) or _SKIPPED_FILES.fullmatch(name):
         yield Skip("not configuration of this service")
         return
     found = _secrets_of(file, context)
@@ -122,6 +134,7 @@ def _owned_nodes(repository: Repository) -> Iterator[Node]:
     yield from kubernetes_places(repository)
     yield from terraform_places(repository)
     yield from python_places(repository)
+    yield from password_places(repository)
     for values in repository.of_kind("helm.values"):
         yield values.node
 

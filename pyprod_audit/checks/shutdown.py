@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import patch_that_sets
+from pyprod_audit.checks.signals import SERVERS
 from pyprod_audit.checks.traffic import sends_to, services_for
 from pyprod_audit.checks.workload_view import is_one_shot, present
 from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
@@ -78,7 +79,7 @@ class Drain:
 
 
 def drain_exceeds_grace(service: Service, context: Context) -> Outcomes:
-    """preStop and the server's own draining together take longer than the pod is given."""
+    """The preStop hook and the server's own draining together take longer than the pod is given."""
     if service.container is None or service.workload is None or is_one_shot(service.workload):
         yield Skip("no pod that serves")
         return
@@ -120,7 +121,7 @@ def _exceeds(service: Service) -> Drain | None:
     if graceful is not None:
         seconds, name, fact = graceful
         needed += seconds
-        default = "" if fact.declared else ", the default"
+        default = "" if fact.declared else " (the default)"
         parts.append(f"{name} {in_words(seconds)}{default}")
         related.append((fact.span, f"{name} is {in_words(seconds)}{default}"))
     over = needed > grace.number or (prestop is not None and prestop.number >= grace.number)
@@ -143,7 +144,7 @@ def _graceful(service: Service) -> tuple[float, str, Fact] | None:
 
 
 def _request_limit(service: Service) -> Fact | None:
-    """gunicorn's `timeout` where it ends requests: with sync workers only, the others are alive while they wait."""
+    """The `timeout` of gunicorn where it ends requests: with sync workers; the others are alive while they wait."""
     kind, timeout = service.fact("app.worker_class"), service.fact("app.timeout")
     process = service.process
     if process is None or process.server != "gunicorn" or kind is None or kind.value != "sync":
@@ -159,7 +160,7 @@ def _grace_in_words(grace: Fact) -> str:
     return f"terminationGracePeriodSeconds ({in_words(grace.number)}{default})"
 
 
-def prestop_needs_shell(service: Service, context: Context) -> Outcomes:
+def prestop_needs_shell(service: Service, _context: Context) -> Outcomes:
     """A preStop hook that runs a program which the image does not have."""
     if service.container is None or service.image is None:
         yield Skip("the image is not built here")
@@ -213,12 +214,14 @@ def grace_below_request(service: Service, context: Context) -> Outcomes:
         return
     workload = service.workload
     if grace.number == 0:
-        message = "terminationGracePeriodSeconds 0: {workload} is killed without SIGTERM, in the middle of its work"
+        if not _has_something_to_lose(service, context.repository):
+            return
+        message = "terminationGracePeriodSeconds 0 gives {workload} no time to shut down: it is killed in its work"
         yield Hit(grace.span, {"workload": workload.address}, address=workload.address, message=message)
         return
     if service.process is None or _exceeds(service) is not None:
         return  # drain_exceeds_grace says it
-    longest = _longest_request(service, context.repository)
+    longest = _longest_request(service)
     if longest is None:
         return
     patch = patch_that_sets(service.container, "terminationGracePeriodSeconds", context.repository)
@@ -236,6 +239,15 @@ def grace_below_request(service: Service, context: Context) -> Outcomes:
         yield Hit(grace.span, values, ((longest.span, longest.what),), address=service.container.address)
 
 
+def _has_something_to_lose(service: Service, repository: Repository) -> bool:
+    """Whether the pod serves requests, keeps data or works on tasks; agents of the cluster itself do without."""
+    if service.workload is not None and service.workload.kind == "k8s.statefulset":
+        return True
+    if service.process is not None and service.process.server in SERVERS:
+        return True
+    return service.pod is not None and bool(services_for(service.pod, repository))
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """How long a request may take by what is declared."""
@@ -245,10 +257,10 @@ class _Request:
     span: Span
 
 
-def _longest_request(service: Service, repository: Repository) -> _Request | None:
+def _longest_request(service: Service) -> _Request | None:
     """The longest request that everybody on its way waits for; None when nobody declares a time."""
     limit = _request_limit(service)
-    declared = sorted(_waiting(service, repository), key=lambda one: -one.seconds)
+    declared = sorted(_waiting(service), key=lambda one: -one.seconds)
     if limit is not None and limit.declared:
         own = _Request(limit.number, "gunicorn timeout", limit.span)
         return min(own, declared[0], key=lambda one: one.seconds) if declared else own
@@ -259,7 +271,7 @@ def _longest_request(service: Service, repository: Repository) -> _Request | Non
     return declared[0]
 
 
-def _waiting(service: Service, repository: Repository) -> Iterator[_Request]:
+def _waiting(service: Service) -> Iterator[_Request]:
     """The times that the proxies in front declare for an answer."""
     names = {name_of(entry) for entry in service.entries if entry.kind == "k8s.service"}
     for entry in service.entries:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyprod_audit.checks.kubernetes_ports import asks_for, bind_port, containers_of, declared
 from pyprod_audit.link.network import services_of
 from pyprod_audit.model import Node, Repository, Resource
-from pyprod_audit.model.kubernetes import named_ports
+from pyprod_audit.model.kubernetes import name_of, named_ports
 
 # Ports of such names are asked by the cluster itself, which tries again: nobody's request is lost there.
 _NOT_REQUESTS = ("metrics", "prometheus", "monitoring", "webhook")
@@ -51,5 +51,7 @@ def _is_port_of(container: Resource, port: Node, repository: Repository) -> bool
 
 
 def _has_business_port(service: Resource) -> bool:
+    if any(word in name_of(service) for word in _NOT_REQUESTS):
+        return False
     ports = service.node.items_at("spec.ports")
     return any(not any(word in (port.text_at("name") or "") for word in _NOT_REQUESTS) for port in ports)

@@ -184,7 +184,8 @@ def _commands(script: Node) -> tuple[Node, ...]:
 
     value = script.value
     if isinstance(value, Unknown):
-        return commands_of(value.expression, script.span) if "$(" in value.expression else ()
+        known = "$(" in value.expression and "{{" not in value.expression
+        return commands_of(value.expression, script.span) if known else ()
     return commands_of(value, script.span) if isinstance(value, str) else ()
 
 
