@@ -7,7 +7,7 @@ import re
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.pip_installs import steps_in
-from pyprod_audit.checks.service_view import address_at, command_in_words, serving
+from pyprod_audit.checks.service_view import address_at, command_in_words, in_words, serving
 from pyprod_audit.link.application import finder_of
 from pyprod_audit.link.python_modules import module_at
 from pyprod_audit.model import AppReference, Process, Repository, Resource, Service, Unknown
@@ -31,7 +31,7 @@ def app_missing(service: Service, context: Context) -> Outcomes:
         yield Skip("its application or its files are not in the repository")
         return
     if isinstance(app, Unknown):
-        yield Cannot(process.span, app.because or f"{app.expression} is known only at deploy time")
+        yield Cannot(process.span, in_words(app))
         return
     finder = finder_of(service, context.repository)
     path = finder.path(app.module)

@@ -237,7 +237,7 @@ def _calls_unknown(script: Script) -> Node | None:
 
 
 def _passwords(script: Script) -> Iterator[tuple[Node, str]]:
-    """The literals in a script that are a database's password, each once, with the variable or option they stand for."""
+    """The literals in a script that are a database's password, each once, with their variable or option."""
     seen: set[tuple[int, str]] = set()
     for command in script.commands:
         for name, value in command.mapping_at("env").items():

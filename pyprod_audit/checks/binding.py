@@ -9,7 +9,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kubernetes_ports import asks_for, containers_of, declared, mentioned, ports_in_words
 from pyprod_audit.checks.nginx_view import Endpoint, endpoints, is_local
-from pyprod_audit.checks.service_view import ASGI_SERVERS, address_at, certain, serving
+from pyprod_audit.checks.service_view import ASGI_SERVERS, address_at, certain, in_words, serving
 from pyprod_audit.link.services import normal
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import name_of, named_ports
@@ -42,7 +42,7 @@ def _loopback(service: Service, process: Process, repository: Repository) -> Out
         yield Skip("it listens on no address that is known")
         return
     if isinstance(host, Unknown):
-        yield Cannot(process.span, host.because or f"{host.expression} is known only at deploy time")
+        yield Cannot(process.span, in_words(host))
         return
     address = str(host.value)
     if address == "0.0.0.0" or not is_local(address):  # noqa: S104 - what the configuration says
@@ -111,7 +111,7 @@ def ports_disagree(service: Service, context: Context) -> Outcomes:
     if bound is None:
         yield Skip("it listens on no port that is known")
     elif isinstance(bound, Unknown):
-        yield Cannot(process.span, bound.because or f"{bound.expression} is known only at deploy time")
+        yield Cannot(process.span, in_words(bound))
     elif service.container is not None:
         yield from _declared_ports(service, service.container, bound, process, context.repository)
     else:

@@ -17,6 +17,7 @@ from pyprod_audit.checks.workload_view import (
     pod_of,
     present,
 )
+from pyprod_audit.link.datastores import datastores
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of
@@ -153,6 +154,9 @@ def _needs_no_liveness(container: Resource, repository: Repository) -> Skip | No
         return Skip("a sidecar: the main container's probe tells whether the pod works")
     if _is_idle(container):
         return Skip("the container only waits")
+    databases = repository.memo("checks.databases", lambda repo: {id(store.resource) for store in datastores(repo)})
+    if id(container) in databases:
+        return Skip("a database: restarting one that is merely slow does more harm than good")
     siblings = repository.children(pod_of(container), "k8s.container")
     if len(siblings) > 1 and container is not _main(siblings) and not container.node.items_at("ports"):
         return Skip("a helper beside the main container")

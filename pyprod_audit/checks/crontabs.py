@@ -7,8 +7,8 @@ import re
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes
 from pyprod_audit.model import Repository, Resource, Span
 
-# Programs that read crontabs and give `%` no meaning; busybox has crond of its own, which Alpine uses.
-_OTHER_CRONS = re.compile(r"(?i)\b(?:supercronic|busybox|crond|yacron|ofelia)\b|\balpine\b")
+# Programs that read crontabs and give `%` no meaning; the crond of Alpine is busybox's.
+_OTHER_CRONS = re.compile(r"(?i)\b(?:supercronic|crond|dcron|yacron|ofelia)\b")
 _DATE = re.compile(r"\+[^\s%]{0,40}$")
 
 

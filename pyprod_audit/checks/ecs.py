@@ -82,7 +82,7 @@ def _healthy_percent(resource: Resource) -> Iterator[Outcome]:
             resource,
             percent,
             "minimum_healthy_percent",
-            f"may stop all its tasks before new ones run (deployment_minimum_healthy_percent = 0, not {_HEALTHY_PERCENT})",
+            f"may stop all tasks before new ones run (deployment_minimum_healthy_percent = 0, not {_HEALTHY_PERCENT})",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.nginx_view import last_argument
-from pyprod_audit.checks.service_view import address_at, certain, serving
+from pyprod_audit.checks.service_view import address_at, certain, in_words, serving
 from pyprod_audit.link.network import routes_to
 from pyprod_audit.model import Fact, Process, Repository, Resource, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import annotations_of
@@ -31,7 +31,7 @@ def closed_first(service: Service, context: Context) -> Outcomes:
         worker = certain(service, "app.worker_class")
         threads = service.fact("app.threads")
         if worker is None or isinstance(worker, Unknown):
-            yield Cannot(process.span, worker.because if worker is not None else "its worker class is not known")
+            yield Cannot(process.span, in_words(worker, "its worker class is not known"))
             return
         if worker.value == "sync" and (threads is None or threads.number < 2):
             yield Skip("a sync worker closes every connection")
@@ -42,7 +42,7 @@ def closed_first(service: Service, context: Context) -> Outcomes:
         return
     kept = certain(service, "app.keepalive")
     if kept is None or isinstance(kept, Unknown):
-        yield Cannot(process.span, kept.because if kept is not None else "its keep-alive is not known")
+        yield Cannot(process.span, in_words(kept, "its keep-alive is not known"))
         return
     idle = max(fronts, key=lambda front: front[0])
     if kept.number < idle[0]:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.requirement_files import by_path, is_fully_pinned
+from pyprod_audit.checks.requirement_files import by_path, is_fully_pinned, manifests_in
 from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.parsers.requirement_line import is_template
 
 _SHOWN = 3
 _MANIFESTS = {
@@ -74,6 +75,8 @@ def _hit(found: list[Difference], lock: Resource, manifest: Resource, command: s
 
 def _manifests_of(lock: Resource, tool: str, repository: Repository) -> Iterator[Resource]:
     folder = posixpath.dirname(lock.path)
+    if is_template(folder):
+        return  # a generator of projects: the lock is made with the project
     if posixpath.basename(lock.path) not in ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml"):
         return  # pylock.<name>.toml is made from a part of the manifest
     members = {folder}
@@ -82,10 +85,10 @@ def _manifests_of(lock: Resource, tool: str, repository: Repository) -> Iterator
             if package.text_at("source") in ("path", "virtual", "editable") and package.text_at("url"):
                 where = posixpath.normpath(posixpath.join(folder, package.text_at("url") or ""))
                 members.add("" if where == "." else where)
-    for manifest in repository.of_kind("py.manifest"):
-        where, name = posixpath.split(manifest.path)
-        if where in members and name in _MANIFESTS.get(tool, ()) and _is_complete(manifest, tool):
-            yield manifest
+    for where in sorted(members):
+        for manifest in manifests_in(where, repository):
+            if posixpath.basename(manifest.path) in _MANIFESTS.get(tool, ()) and _is_complete(manifest, tool):
+                yield manifest
 
 
 def _is_complete(manifest: Resource, tool: str) -> bool:

@@ -19,6 +19,7 @@ from pyprod_audit.checks.requirement_files import (
     installed_files,
     is_fully_pinned,
     is_pinned,
+    manifests_in,
     requirements_of,
 )
 from pyprod_audit.model import Node, Repository, Resource, Service
@@ -73,9 +74,9 @@ def no_lock(service: Service, context: Context) -> Outcomes:
         return
     if any(step.install.constraints for step in installing):
         return
-    for manifest in repository.of_kind("py.manifest"):
+    for manifest in manifests_in(project, repository):
         loose = list(_ranges(manifest))
-        if posixpath.dirname(manifest.path) != project or not loose:
+        if not loose:
             continue
         asked = manifest.node.get("dependencies")
         yield Hit(

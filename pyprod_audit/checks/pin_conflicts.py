@@ -11,7 +11,7 @@ from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import files_of, production_stage_of, stages_behind
 from pyprod_audit.checks.locks import LOCKS
 from pyprod_audit.checks.pip_installs import Step, resolved, steps_in
-from pyprod_audit.checks.requirement_files import by_path, installed_files, is_pinned, requirements_of
+from pyprod_audit.checks.requirement_files import by_path, installed_files, is_pinned, locks_in, requirements_of
 from pyprod_audit.model import Node, Repository, Resource, Service
 from pyprod_audit.parsers.requirement_line import normal_name, read_requirement
 
@@ -83,9 +83,8 @@ def _sources(stage: Resource, repository: Repository) -> Iterator[Source]:
             if is_pinned(one):
                 source.add(one.text_at("name"), one.text_at("version"), one)
         yield source
-    for lock in repository.of_kind("py.lock"):
-        folder, name = posixpath.split(lock.path)
-        if folder in folders and name in LOCKS:
+    for lock in (one for folder in sorted(folders) for one in locks_in(folder, repository)):
+        if posixpath.basename(lock.path) in LOCKS:
             source = Source(lock.path)
             for package in lock.node.items_at("packages"):
                 groups = [one.text for one in package.items_at("groups")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.service_view import certain, serving
+from pyprod_audit.checks.service_view import certain, in_words, serving
 from pyprod_audit.link.imported_modules import imported_modules
 from pyprod_audit.model import AppReference, Node, Repository, Resource, Service, Span, Unknown
 
@@ -39,7 +39,7 @@ def opened_before_fork(service: Service, context: Context) -> Outcomes:
         return
     preload = certain(service, "app.preload")
     if preload is None or isinstance(preload, Unknown):
-        yield Cannot(process.span, preload.because if preload is not None else "its configuration is not known")
+        yield Cannot(process.span, in_words(preload, "its configuration is not known"))
         return
     if preload.value is not True:
         yield Skip("the application is loaded after the fork")

@@ -23,6 +23,7 @@ from pyprod_audit.checks.docker_view import (
     stage_called,
     stages_behind,
 )
+from pyprod_audit.checks.requirement_files import manifests_in
 from pyprod_audit.lifecycles import lifecycle
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 
@@ -108,9 +109,9 @@ def _platform_file(resource: Resource, repository: Repository) -> Iterator[Outco
 
 
 def _against_manifests(python: DeployedPython, where: str, folder: str, repository: Repository) -> Iterator[Outcome]:
-    for manifest in repository.of_kind("py.manifest"):
+    for manifest in manifests_in(folder, repository):
         requires = manifest.node.get("requires_python")
-        if posixpath.dirname(manifest.path) != folder or requires is None or requires.text is None:
+        if requires is None or requires.text is None:
             continue
         if _allows(requires.text, python) is False:
             asked = requires.span.text.strip("\"'")

@@ -53,6 +53,26 @@ def by_path(repository: Repository) -> dict[str, Resource]:
     )
 
 
+def manifests_in(folder: str, repository: Repository) -> list[Resource]:
+    """The manifests that stand in a folder."""
+    return _by_folder("py.manifest", repository).get(folder, [])
+
+
+def locks_in(folder: str, repository: Repository) -> list[Resource]:
+    """The lock files that stand in a folder."""
+    return _by_folder("py.lock", repository).get(folder, [])
+
+
+def _by_folder(kind: str, repository: Repository) -> dict[str, list[Resource]]:
+    def build(repo: Repository) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for resource in repo.of_kind(kind):
+            found.setdefault(posixpath.dirname(resource.path), []).append(resource)
+        return found
+
+    return repository.memo(f"checks.by_folder.{kind}", build)
+
+
 def installed_files(step: Step, repository: Repository) -> list[str]:
     """The requirements files of the tree that a step installs, with those they include; files for developers left out.
 

@@ -95,6 +95,7 @@ def _formats() -> tuple[Format, ...]:
 
 
 FORMATS: Final = _formats()
+_BY_KEYWORD: Final = [(one.keyword, one) for one in FORMATS]
 _SHORTEST: Final = 14  # postgres://a:secret@b
 _URL: Final = re.compile(
     r"://(?P<user>[^\s:/@\"'<>\\`,;(){}\[\]$*|?#]{0,64}):(?P<password>[^\s/@\"'<>\\`{}$*|]{3,128})@(?P<host>[A-Za-z0-9._-]{1,253})"
@@ -109,9 +110,10 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]
     part = text if start == 0 and end == len(text) else text[start:end]
     # No token has a space in it: most of a text can be left out before it is searched once for every format.
     long_words = "\n".join([word for word in part.split() if len(word) >= _SHORTEST])
-    for one in FORMATS:
-        if one.keyword in long_words:
-            yield from _of_format(one, text, start, end)
+    if not long_words:
+        return
+    for one in [one for keyword, one in _BY_KEYWORD if keyword in long_words]:
+        yield from _of_format(one, text, start, end)
     if "://" in long_words:
         yield from passwords_in_urls(text, start, end)
 

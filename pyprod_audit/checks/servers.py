@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import is_workplace
-from pyprod_audit.checks.service_view import address_at, certain, command_in_words, serving
+from pyprod_audit.checks.service_view import address_at, certain, command_in_words, in_words, serving
 from pyprod_audit.link.application import Application, application
 from pyprod_audit.link.environment import environment
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Span, Unknown
@@ -56,7 +56,7 @@ def reloading(service: Service, _context: Context) -> Outcomes:
         return
     found = service.facts.get("app.reload")
     if isinstance(found, Unknown):
-        yield Cannot(process.span, found.because or f"{found.expression} decides whether it reloads")
+        yield Cannot(process.span, in_words(found))
     elif found is not None and found.value is True:
         how = "fastapi dev" if process.server == "fastapi dev" else "reload"
         yield Hit(
@@ -87,7 +87,7 @@ def debug_switches(subject: Service | Resource, context: Context) -> Outcomes:
 def _switch(service: Service, process: Process, name: str) -> Outcomes:
     found = service.facts[name]
     if isinstance(found, Unknown):
-        yield Cannot(process.span, found.because or f"{found.expression} is known only at deploy time")
+        yield Cannot(process.span, in_words(found))
     elif found.value is True and found.declared:
         server = "Flask" if name == "app.debug" else process.server
         yield Hit(
@@ -98,7 +98,7 @@ def _switch(service: Service, process: Process, name: str) -> Outcomes:
 
 def _flask_debug(service: Service, value: Node) -> Outcomes:
     if isinstance(value.value, Unknown):
-        yield Cannot(value.anchor, value.value.because or "FLASK_DEBUG is set at deploy time")
+        yield Cannot(value.anchor, in_words(value.value))
     elif str(value.scalar).lower() not in ("0", "false", "no", ""):
         values = {"server": "Flask", "what": _SWITCHES["app.debug"]}
         yield Hit(value.span, values, address=address_at(service, value.span, "FLASK_DEBUG"))
@@ -170,7 +170,7 @@ def _application(service: Service, repository: Repository) -> Application | Cann
         return Skip("its server is given no application")
     if isinstance(found, Unknown):
         place = service.process.span if service.process is not None else None
-        return Cannot(place, found.because or f"{found.expression} is known only at deploy time")
+        return Cannot(place, in_words(found))
     return found
 
 
@@ -184,7 +184,7 @@ def _speaks(service: Service, process: Process) -> tuple[str, str, Fact | None] 
     if server in ("uvicorn", "granian"):
         asked = certain(service, "app.interface")
         if isinstance(asked, Unknown):
-            return Cannot(process.span, asked.because)
+            return Cannot(process.span, in_words(asked))
         value = str(asked.value) if asked is not None else "auto"
         interface = {"auto": "asgi", "asgi3": "asgi", "asgi2": "asgi", "asginl": "asgi"}.get(value, value)
         shown = f"{server} with its default interface, {value}," if server == "granian" else server
@@ -193,7 +193,7 @@ def _speaks(service: Service, process: Process) -> tuple[str, str, Fact | None] 
         return Skip(f"{server} is not known to ask for one interface")
     worker = certain(service, "app.worker_class")
     if isinstance(worker, Unknown) or worker is None:
-        return Cannot(process.span, worker.because if worker is not None else "its worker class is not known")
+        return Cannot(process.span, in_words(worker, "its worker class is not known"))
     name = str(worker.value)
     shown = f"gunicorn's {name} worker"
     if name in _WSGI_WORKERS or name.startswith(_WSGI_MODULES):

@@ -39,6 +39,16 @@ def certain(service: Service, name: str) -> Fact | Unknown | None:
     return found
 
 
+def in_words(unknown: Unknown | None, otherwise: str = "") -> str:
+    """Why a value is not known, with the expression that gives it; `otherwise` when there is no value at all."""
+    if unknown is None:
+        return otherwise
+    expression = " ".join(unknown.expression.split())[:60]
+    if not unknown.because:
+        return f"{expression} is known only at deploy time"
+    return unknown.because if expression in unknown.because else f"{expression}: {unknown.because}"
+
+
 def address_at(service: Service, span: Span, what: str = "") -> str:
     """The address of a finding: of the file's resource it stands in, so that copies of a manifest give one finding."""
     suffix = f"/{what}" if what else ""

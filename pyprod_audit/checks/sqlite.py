@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.service_view import address_at, certain, serving
+from pyprod_audit.checks.service_view import address_at, certain, in_words, serving
 from pyprod_audit.link.application import finder_of
 from pyprod_audit.link.datastores import volumes_of
 from pyprod_audit.link.environment import environment
@@ -104,7 +104,7 @@ def _database(service: Service, repository: Repository) -> Database | Cannot | N
     settings = settings_module(service, repository)
     if isinstance(settings, Unknown):
         place = service.process.span if service.process is not None else None
-        return Cannot(place, settings.because)
+        return Cannot(place, in_words(settings))
     if settings is not None:
         return _of_django(django_setting(settings, "DATABASES", finder_of(service, repository)))
     for module in imported_modules(service, repository):
@@ -121,7 +121,7 @@ def _of_django(databases: Node | None) -> Database | Cannot | None:
     if default is None or engine is None:
         return None
     if isinstance(engine.value, Unknown):
-        return Cannot(engine.anchor, engine.value.because or "the engine is chosen at deploy time")
+        return Cannot(engine.anchor, in_words(engine.value))
     if not (engine.text or "").endswith(("sqlite3", "spatialite")):
         return None
     name = default.text_at("NAME") or ""

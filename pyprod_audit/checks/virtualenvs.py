@@ -237,12 +237,17 @@ def _installs_into(step: Step, made: Made) -> bool:
     )
 
 
+def _scripts_with_environments(repository: Repository) -> list[str]:
+    texts = (script.source.text for script in repository.of_kind("shell.script"))
+    return [text for text in texts if "bin/" in text or "venv" in text]
+
+
 def _mentions(stage: Resource, made: Made, repository: Repository) -> bool:
     """Whether something uses the environment by its path: a variable, what starts the image, a script, a build step."""
     names = (made.path, posixpath.basename(made.path) + "/bin")
     texts = [value.span.text for value in stage.node.mapping_at("env").values()]
     texts += [node.span.text for key in ("cmd", "entrypoint") if (node := stage.node.get(key)) is not None]
-    texts += [script.source.text for script in repository.of_kind("shell.script")]
+    texts += repository.memo("checks.scripts_with_environments", _scripts_with_environments)
     for one in stages_behind(stage, repository):
         environment = build_environment(one)
         for run in repository.children(one, "docker.run"):

@@ -8,7 +8,7 @@ import re
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kustomize_view import patch_that_sets
-from pyprod_audit.checks.service_view import address_at, certain, serving
+from pyprod_audit.checks.service_view import address_at, certain, in_words, serving
 from pyprod_audit.link.environment import environment
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Unknown
@@ -34,7 +34,7 @@ def single_worker(service: Service, context: Context) -> Outcomes:
         if isinstance(worker, Fact) and worker.value not in ("sync", "gthread"):
             return
         if isinstance(worker, Unknown):
-            yield Cannot(process.span, worker.because)
+            yield Cannot(process.span, in_words(worker))
             return
     counts = [certain(service, f"app.{name}") for name in ("workers", "threads")]
     for count in counts:
@@ -42,7 +42,7 @@ def single_worker(service: Service, context: Context) -> Outcomes:
             return
     for count in counts:
         if not isinstance(count, Fact):
-            yield Cannot(process.span, count.because if count is not None else "its workers are not known")
+            yield Cannot(process.span, in_words(count, "its workers are not known"))
             return
     workers, _ = counts
     span = workers.span if isinstance(workers, Fact) and workers.declared else process.span
@@ -62,7 +62,7 @@ def _scaled_out(service: Service, repository: Repository) -> Cannot | Skip | Non
     if autoscalers(service.workload, repository):
         return Skip("an autoscaler adds pods")
     if isinstance(replicas, Unknown):
-        return Cannot(service.workload.node.anchor, replicas.because or "its replicas are known only at deploy time")
+        return Cannot(service.workload.node.anchor, in_words(replicas))
     if replicas.number != 1:
         return Skip("several pods share the work")
     patch = patch_that_sets(service.workload, "replicas", repository)
@@ -107,7 +107,7 @@ def _by_cores(service: Service, process: Process, workers: Unknown, limit: Fact 
     """`workers = cpu_count() * 2 + 1`: the count is that of the node, whatever the container may use."""
     place = process.config.node.get("assignments.workers") if process.config is not None else None
     if place is None or process.config is None or not _counts_cores(workers.expression, process.config):
-        yield Cannot(process.span, workers.because or "the number of workers is known only at deploy time")
+        yield Cannot(process.span, in_words(workers))
         return
     env = environment(service.image, service.container)
     for name in (*_VARIABLE.findall(workers.expression), "PYTHON_CPU_COUNT"):
