@@ -75,7 +75,7 @@ def test_the_index_holds_every_rule() -> None:
 def test_every_name_starts_with_a_known_technology() -> None:
     known = {"asgi", "backup", "celery", "django", "docker", "flask", "gateway", "gunicorn", "helm", "hpa", "image", "ingress", "k8s",
              "lock", "nginx", "pgbouncer", "pip", "pod", "pool", "postgres", "probe", "python", "requirements", "secret", "server",
-             "service", "shell", "terraform", "tls", "uvicorn", "uwsgi", "venv", "wsgi", "manifest", "app", "migration"}  # fmt: skip
+             "service", "shell", "terraform", "tls", "uvicorn", "uwsgi", "venv", "wsgi", "manifest", "app", "migration", "sqlite"}  # fmt: skip
     assert {str(row["name"]).split("-")[0] for row in ROWS} <= known
 
 

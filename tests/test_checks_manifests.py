@@ -100,7 +100,7 @@ class TestCpu:
         )
         (finding,) = findings(with_container("ports: []") + scaler, "K8S-002")
         assert "HorizontalPodAutoscaler/web cannot compute" in finding.message
-        assert [one.span.line for one in finding.related] == [14]
+        assert [one.span.line for one in finding.related] == [16]
 
 
 @pytest.mark.parametrize(

@@ -142,12 +142,21 @@ def test_the_memory_of_an_instance_class(instance_class: str, gib: int | None) -
     assert rds_memory(instance_class) == gib
 
 
+CLOUD_SQL = """\
+resource "google_sql_database_instance" "main" {
+  database_version = "POSTGRES_16"
+  settings {
+    tier = "%s"
+  }
+}
+"""
+
+
 @pytest.mark.parametrize(
     ("tier", "connections"), [("db-f1-micro", 25), ("db-custom-2-7680", 400), ("db-custom-1-3840", 100)]
 )
 def test_the_limit_of_a_cloud_sql_instance(tier: str, connections: int) -> None:
-    text = f'resource "google_sql_database_instance" "a" {{\ndatabase_version = "POSTGRES_16"\nsettings {{\ntier = "{tier}"\n}}\n}}\n'
-    limit = limit_of({"main.tf": text})
+    limit = limit_of({"main.tf": CLOUD_SQL % tier})
     assert isinstance(limit, Fact)
     assert limit.value == connections
 
@@ -172,7 +181,10 @@ def test_postgresql_keeps_three_connections() -> None:
         ("from psycopg_pool import AsyncConnectionPool\np = AsyncConnectionPool('x', min_size=2, max_size=9)", 9),
         ("from psycopg2.pool import ThreadedConnectionPool\np = ThreadedConnectionPool(1, 12, 'x')", 12),
         (
-            "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'OPTIONS': {'pool': {'max_size': 7}}}}",
+            (
+                "DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', "
+                "'OPTIONS': {'pool': {'max_size': 7}}}}"
+            ),
             7,
         ),
         ("DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'OPTIONS': {'pool': True}}}", 4),
@@ -189,7 +201,10 @@ def test_the_size_of_a_pool(code: str, size: int) -> None:
     [
         "from sqlalchemy import create_engine\ne = create_engine('postgresql://db/x', max_overflow=-1)",
         "from sqlalchemy import create_engine\ne = create_engine('postgresql://db/x', pool_size=0)",
-        "import os\nfrom sqlalchemy import create_engine\ne = create_engine('postgresql://db/x', pool_size=int(os.environ['N']))",
+        (
+            "import os\nfrom sqlalchemy import create_engine\n"
+            "e = create_engine('postgresql://db/x', pool_size=int(os.environ['N']))"
+        ),
         "from sqlalchemy import create_engine\noptions = load()\ne = create_engine('postgresql://db/x', **options)",
     ],
 )

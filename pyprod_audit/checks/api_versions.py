@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.model import Resource
 
 _RELEASE = re.compile(r"v?([0-9]{1,3})\.([0-9]{1,3})")
@@ -76,7 +76,22 @@ def removed_api_version(resource: Resource, context: Context) -> Outcomes:
     """An object's API version is not served by the Kubernetes release that it is meant for."""
     if resource.parent is not None:
         yield Skip("a view of another object")
-        return
+    elif resource.kind == "k8s.horizontalpodautoscaler":
+        yield Skip("another rule judges autoscalers")
+    else:
+        yield from _judge(resource, context)
+
+
+def removed_autoscaler_version(scaler: Resource, context: Context) -> Outcomes:
+    """An autoscaler's API version is not served by the Kubernetes release that it is meant for."""
+    version = scaler.node.get("apiVersion")
+    if version is not None and version.is_unknown:
+        yield cannot(version)
+    else:
+        yield from _judge(scaler, context)
+
+
+def _judge(resource: Resource, context: Context) -> Outcomes:
     version, kind = resource.node.get("apiVersion"), resource.node.text_at("kind") or ""
     removal = _REMOVED.get((version.text or "", kind)) if version is not None else None
     target = _release(str(context.params["kubernetes"]))

@@ -17,7 +17,7 @@ from pyprod_audit.checks.workload_view import present
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
-from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
+from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, place_of
 
 _SCALERS = ("k8s.horizontalpodautoscaler", "k8s.scaledobject")
 # https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/docs/quickstart.md
@@ -55,7 +55,7 @@ def target_missing(scaler: Resource, context: Context) -> Outcomes:
     yield (origins.changes if sure else origins.additions)(scaler, repository) or Hit(
         name.span,
         {"target": f"{kind}/{name.text}"},
-        tuple((one.node.anchor, f"{one.address} is here{_in(one)}") for one in alike[:2]),
+        tuple((place_of(one), f"{one.address} is here{_in(one)}") for one in alike[:2]),
         message="{address} scales {target}, which does not exist: nothing is ever scaled",
     )
 
@@ -79,7 +79,7 @@ def _named_wrongly(scaler: Resource, target: Node, workload: Resource) -> Outcom
     yield Hit(
         version.span if version is not None else target.anchor,
         {"written": written, "target": workload.address, "own": own},
-        ((workload.node.anchor, f"is {own}"),),
+        ((place_of(workload), f"is {own}"),),
         message="{address} names {target} with {written}, but it is {own}: it is not found",
     )
 
@@ -111,7 +111,7 @@ def replicas_fought_over(workload: Resource, context: Context) -> Outcomes:
         yield Hit(
             replicas.span,
             {"replicas": replicas.scalar, "scaler": scaler.address},
-            ((scaler.node.anchor, "scales it"),),
+            ((place_of(scaler), "scales it"),),
         )
 
 
@@ -153,7 +153,7 @@ def narrow_range(scaler: Resource, context: Context) -> Outcomes:
     yield doubt or Hit(
         place,
         {"scaler": scaler.address, "written": written},
-        tuple((service.node.anchor, "sends requests to it") for service in services[:1]),
+        tuple((place_of(service), "sends requests to it") for service in services[:1]),
         f"{scaler.address}/minReplicas",
         "{scaler} has {written}: at night one pod serves everything, and each restart of it is an outage",
     )
@@ -174,7 +174,7 @@ def rival_scalers(scaler: Resource, context: Context) -> Outcomes:
         yield Hit(
             name.anchor,
             {"rival": first.address, "target": name.text},
-            ((first.node.anchor, "scales it too"),),
+            ((place_of(first), "scales it too"),),
             message="{address} and {rival} both scale {target}: each undoes what the other decides",
         )
     yield from _vertical(scaler, repository)
@@ -296,5 +296,5 @@ def _patched(scaler: Resource, repository: Repository) -> Cannot | None:
     for key in ("minReplicas", "maxReplicas"):
         patch = patch_that_sets(scaler, key, repository)
         if patch:
-            return Cannot(scaler.node.anchor, f"{patch} sets {key}")
+            return Cannot(place_of(scaler), f"{patch} sets {key}")
     return None

@@ -31,6 +31,9 @@ _ANY = (
     r"|duplicity|kopia|gkebackup|gke-backup|google_gke_backup|aws_backup|aws_dlm_lifecycle|dbbackup|recurringjob"
 )
 _KEY = r"^[ \t]*[\w.-]{0,40}backups?:"
+_HINTS = ("backup", "dump", "barman", "pghoard", "wal-", "wal_", "velero", "restic", "k8up", "stash", "kanister",
+          "kasten", "volumesnapshot", "snapscheduler", "volsync", "trilio", "borg", "duplicity", "kopia",
+          "dlm_lifecycle", "recurringjob", "pgbackrest")  # fmt: skip
 _PATTERNS = {
     kind: re.compile(rf"(?im)\b(?:{own}|{_ANY})\b|{_KEY}|\.spec\.backup") for kind, own in _OWN.items()
 }  # fmt: skip
@@ -39,7 +42,10 @@ _PATTERNS = {
 def mention(kind: str, text: str) -> re.Match[str] | None:
     """The first word in a text that is the name of a tool that may back up a database of this kind."""
     pattern = _PATTERNS.get(kind)
-    return pattern.search(text) if pattern is not None else None
+    if pattern is None:
+        return None
+    lowered = text.lower()  # most texts have none of the words, and plain search is quick
+    return pattern.search(text) if any(hint in lowered for hint in _HINTS) else None
 
 
 def speaks_of_backups(name: str) -> bool:

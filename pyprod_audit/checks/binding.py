@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kubernetes_ports import asks_for, containers_of, declared, mentioned, ports_in_words
-from pyprod_audit.checks.nginx_view import Endpoint, endpoints, is_local
+from pyprod_audit.checks.nginx_view import Endpoint, endpoints, images_of, is_local
 from pyprod_audit.checks.service_view import ASGI_SERVERS, address_at, certain, in_words, serving
 from pyprod_audit.link.services import normal
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Span, Unknown
-from pyprod_audit.model.kubernetes import name_of, named_ports
+from pyprod_audit.model.kubernetes import name_of, named_ports, place_of
 
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 _LOCAL_NOTE = "; a container is reached over its own address, so nobody outside of it can connect"
@@ -211,9 +211,14 @@ def _proxied_ports(service: Service, bound: Fact, process: Process, repository: 
 
 
 def _proxied_services(service: Service, repository: Repository) -> Outcomes:
-    """An nginx location that asks a Kubernetes Service for a port that it does not have."""
+    """An nginx location that asks a Kubernetes Service for a port that it does not have.
+
+    PROXY-003 tells it of an nginx that is deployed by the same manifests.
+    """
     services = {name_of(entry): entry for entry in service.entries if entry.kind == "k8s.service"}
     for location in service.entries:
+        if any(image.workload is not None for image in images_of(location.path, repository)):
+            continue
         for endpoint in endpoints(location, repository) if location.kind == "nginx.location" else ():
             if not isinstance(endpoint, Endpoint):
                 continue
@@ -231,5 +236,5 @@ def _proxied_services(service: Service, repository: Repository) -> Outcomes:
                     endpoint.place.span,
                     {"what": f"nginx passes requests to {endpoint.host}:{port}",
                      "listens": f"{target.address} has port {has}"},
-                    ((target.node.anchor, f"has port {has}"),), f"{location.address}/proxy_pass",
+                    ((place_of(target), f"has port {has}"),), f"{location.address}/proxy_pass",
                 )  # fmt: skip

@@ -20,7 +20,7 @@ from pyprod_audit.checks.workload_view import (
 from pyprod_audit.link.datastores import datastores
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
-from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of
+from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of, place_of
 
 _PROBE_ACTIONS = ("httpGet", "tcpSocket", "grpc", "exec")
 _IDLE_IMAGES = frozenset({"pause", "pause-amd64"})
@@ -109,7 +109,7 @@ def cpu_request_missing(container: Resource, context: Context) -> Outcomes:
         at,
         {"container": container.address, "scaler": scaler.address},
         message="{container} sets no CPU request: {scaler} cannot compute the pod's CPU utilization and will not scale",
-        related=((scaler.node.anchor, "scales on CPU utilization"),),
+        related=((place_of(scaler), "scales on CPU utilization"),),
         address=address,
     )
 

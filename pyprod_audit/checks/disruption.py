@@ -15,7 +15,7 @@ from pyprod_audit.checks.rollout import Replicas, least_replicas
 from pyprod_audit.checks.traffic import services_for
 from pyprod_audit.link.network import nearest
 from pyprod_audit.model import Node, Repository, Resource, Span
-from pyprod_audit.model.kubernetes import namespace_of
+from pyprod_audit.model.kubernetes import namespace_of, place_of
 from pyprod_audit.model.units import percentage
 
 _SCALED = ("k8s.deployment", "k8s.statefulset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.rollout")
@@ -71,7 +71,7 @@ def _judge(workload: Resource, covered: Mapping[int, bool], repository: Reposito
         return doubt
     name = workload.node.get("metadata.name") or workload.node
     here = replicas.span.file is workload.source
-    related = ((services[0].node.anchor, "sends requests to it"),)
+    related = ((place_of(services[0]), "sends requests to it"),)
     return Hit(
         replicas.span if here else name.anchor,
         {"replicas": replicas.number, "service": services[0].address},

@@ -18,7 +18,7 @@ from pyprod_audit.model import Copy, ImageFiles, Node, Repository, Resource, Unk
 
 _WORKPLACES = frozenset((
     "dev", "devel", "develop", "development", "local", "test", "tests", "testing", "ci", "debug", "lint", "docs", "e2e",
-    "devcontainer", "playwright", "sandbox", "playground", "benchmark", "benchmarks",
+    "devcontainer", "playwright", "sandbox", "playground", "benchmark", "benchmarks", "workstation", "workstations",
 ))  # fmt: skip
 _WORKPLACE_FOLDERS = _WORKPLACES | {".devcontainer", ".github", ".gitlab", ".circleci", ".vscode", ".buildkite"}
 _TOKEN = re.compile(r"[^a-z0-9]+")

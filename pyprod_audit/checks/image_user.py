@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.docker_view import is_built_here, is_workplace, production_stage_of, root_reference
+from pyprod_audit.checks.docker_view import files_of, is_built_here, is_workplace, production_stage_of, root_reference
 from pyprod_audit.checks.workload_view import is_windows
 from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
@@ -123,6 +123,12 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
         return
     if _drops(service.process, stage):
         return
+    script = _first_script(stage, repository)
+    if script == "":
+        yield Cannot(user.place, "the script that starts the image is not here, and may give up root")
+        return
+    if isinstance(script, Resource) and _script_drops(script):
+        return
     decided = _decided_by_pod(service)
     if decided is not None:  # runAsUser decides, or runAsNonRoot keeps it from starting: other rules' findings
         if decided.is_unknown:
@@ -184,6 +190,31 @@ def _drops(process: Process | None, stage: Resource) -> bool:
     return process.server in ("gunicorn", "uwsgi", "celery") and any(
         word.partition("=")[0] in _USER_OPTIONS for word in words[1:]
     )
+
+
+def _first_script(stage: Resource, repository: Repository) -> Resource | str | None:
+    """The script that an image starts with; "" when it has one that is not in the tree, None when it has none."""
+    scripts = repository.memo(
+        "checks.scripts", lambda repo: {script.path: script for script in repo.of_kind("shell.script")}
+    )
+    for key in ("entrypoint", "cmd"):
+        for word in stage.node.items_at(f"{key}.words")[:3]:
+            text = word.text or ""
+            name = posixpath.basename(text)
+            if not (name.endswith(".sh") or "entrypoint" in name or "/" in text):
+                continue
+            path = files_of(stage, repository).tree_path(text)
+            if path in scripts:
+                return scripts[path]
+            if path is None and (name.endswith(".sh") or "entrypoint" in name):
+                return ""
+    return None
+
+
+def _script_drops(script: Resource) -> bool:
+    """Whether a script hands over to another user somewhere, be it under a condition."""
+    names = (posixpath.basename(command.text_at("name") or "") for command in script.node.items_at("commands"))
+    return any(name in _DROPPERS or name in ("su", "sudo", "start-stop-daemon") for name in names)
 
 
 def _set_by_a_chart(repository: Repository) -> bool:

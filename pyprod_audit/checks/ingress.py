@@ -9,7 +9,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import is_public
 from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
-from pyprod_audit.model.kubernetes import annotations_of, name_of
+from pyprod_audit.model.kubernetes import annotations_of, name_of, place_of
 
 _PREFIX = "nginx.ingress.kubernetes.io/"
 _SNIPPETS = (
@@ -144,7 +144,7 @@ def _gateway_plaintext(gateway: Resource, repository: Repository) -> Outcomes:
         if protocol is not None and protocol.text == "HTTP":
             name = listener.text_at("name") or "http"
             message = "{address} takes HTTP and has no listener with TLS"
-            related = ((routes[0].node.anchor, "a route that is reached through it"),)
+            related = ((place_of(routes[0]), "a route that is reached through it"),)
             yield Hit(protocol.span, {}, related, f"{gateway.address}/{name}", message)
 
 
@@ -197,7 +197,7 @@ def bypassed(service: Service, context: Context) -> Outcomes:
         if kind is None or not beside or not _exposes(entry, kind, beside):
             continue
         values = {"kind": kind.scalar, "service": entry.address, "proxy": beside[0].address}
-        related = ((beside[0].node.anchor, "the proxy that requests are meant to come through"),)
+        related = ((place_of(beside[0]), "the proxy that requests are meant to come through"),)
         yield Hit(kind.span, values, related, entry.address)
 
 

@@ -10,7 +10,7 @@ from pyprod_audit.checks.nginx_view import last_argument
 from pyprod_audit.checks.service_view import address_at, certain, in_words, serving
 from pyprod_audit.link.network import routes_to
 from pyprod_audit.model import Fact, Process, Repository, Resource, Service, Span, Unknown
-from pyprod_audit.model.kubernetes import annotations_of
+from pyprod_audit.model.kubernetes import annotations_of, place_of
 from pyprod_audit.model.units import quantity
 
 # Seconds a load balancer keeps an idle connection; sources in the rule's references.
@@ -79,7 +79,7 @@ def _of_ingress(ingress: Resource) -> Iterator[tuple[float, str, Span]]:
     notes = annotations_of(ingress)
     named = ingress.node.get("spec.ingressClassName") or notes.get(_CLASS)
     kind = named.text if named is not None else None
-    place = named.span if named is not None else ingress.node.anchor
+    place = named.span if named is not None else place_of(ingress)
     if kind == "alb":
         attributes = notes.get(_ALB_ATTRIBUTES)
         if attributes is not None and attributes.is_unknown:

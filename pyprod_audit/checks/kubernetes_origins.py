@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pyprod_audit.checks.api import Cannot
 from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.kubernetes import place_of
 
 # https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
 _CHANGES = ("patches", "patchesStrategicMerge", "patchesJson6902", "transformers", "replacements", "commonLabels")
@@ -42,14 +43,14 @@ def changes(resource: Resource, repository: Repository) -> Cannot | None:
     above = _reach([resource.path], layers.parents)
     for path in sorted(_reach(above, layers.children)):
         if path in layers.reasons:
-            return Cannot(resource.node.anchor, f"{path} {layers.reasons[path]}")
+            return Cannot(place_of(resource), f"{path} {layers.reasons[path]}")
     return None
 
 
 def additions(resource: Resource, repository: Repository) -> Cannot | None:
     """Why an object that is missing beside `resource` may exist all the same."""
     supply = supplies(repository)
-    return Cannot(resource.node.anchor, supply) if supply else changes(resource, repository)
+    return Cannot(place_of(resource), supply) if supply else changes(resource, repository)
 
 
 def supplies(repository: Repository) -> str:

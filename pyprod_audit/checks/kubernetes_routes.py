@@ -12,7 +12,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import is_custom, telling_words
 from pyprod_audit.link.network import backends, nearest
 from pyprod_audit.model import Node, Repository, Resource
-from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
+from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, place_of
 
 # Custom resources that belong to a Service of their name instead of making it.
 _FOLLOWERS = (
@@ -94,8 +94,8 @@ def _service_missing(route: Resource, backend: _Backend, repository: Repository)
     if doubt:
         yield doubt
         return
-    related = [(one.node.anchor, f"is in namespace {namespace_of(one)}") for one in elsewhere[:1]]
-    related += [(one.node.anchor, f"{one.address} stands beside it") for one in nearest(alike, route)[:2]]
+    related = [(place_of(one), f"is in namespace {namespace_of(one)}") for one in elsewhere[:1]]
+    related += [(place_of(one), f"{one.address} stands beside it") for one in nearest(alike, route)[:2]]
     where = f" in namespace {backend.namespace}" if backend.namespace else ""
     yield Hit(
         backend.name.span,
@@ -143,7 +143,7 @@ def _port_missing(route: Resource, backend: _Backend, found: Sequence[Resource],
             "port": port.scalar,
             "offered": ", ".join(dict.fromkeys(offered)) or "no ports",
         },
-        tuple((service.node.anchor, f"{service.address} has no such port") for service in nearest(found, route)[:2]),
+        tuple((place_of(service), f"{service.address} has no such port") for service in nearest(found, route)[:2]),
         f"{route.address}/{backend.name.text}/{port.scalar}",
         "{route} asks the Service {service} for port {port}, but it offers {offered}",
     )

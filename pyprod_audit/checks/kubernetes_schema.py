@@ -9,7 +9,7 @@ from typing import Final
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kubernetes_fields import KnownFields, element, in_words, known_fields
 from pyprod_audit.model import Node, Repository, Resource, Unknown
-from pyprod_audit.model.kubernetes import namespace_of
+from pyprod_audit.model.kubernetes import namespace_of, place_of
 
 _MOST_HITS: Final = 25
 _NEAR: Final = 0.75
@@ -86,7 +86,7 @@ def _same_object_again(resource: Resource, first: Resource) -> Hit:
         name.span if name is not None else resource.node.anchor,
         values={"owner": resource.address},
         message="{owner} is in this file twice with different contents: the later one replaces the earlier",
-        related=((first.node.anchor, "the earlier one"),),
+        related=((place_of(first), "the earlier one"),),
         address=f"{resource.address}/twice",
     )
 

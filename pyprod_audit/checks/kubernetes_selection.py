@@ -12,7 +12,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Skip, cannot
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
-from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, pod_labels, selector_matches
+from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, place_of, pod_labels, selector_matches
 from pyprod_audit.parsers.kubernetes_kinds import BUILT_IN_KINDS
 
 # Labels that controllers put on pods; no template has them.
@@ -160,7 +160,7 @@ def labels_place(pod: Resource) -> Span:
     """Where the labels of a pod are written, else the object."""
     labels = pod_labels(pod)
     first = next(iter(labels.values()), None) if isinstance(labels, Mapping) else None
-    return first.anchor if first is not None else (pod.parent or pod).node.anchor
+    return first.anchor if first is not None else place_of(pod.parent or pod)
 
 
 def _written(node: Node) -> str:

@@ -11,10 +11,10 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
-from pyprod_audit.checks.requirement_files import by_path, is_fully_pinned, manifests_in
+from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.requirement_files import by_path, compiled_from_manifest, is_fully_pinned, manifests_in
 from pyprod_audit.model import Node, Repository, Resource
-from pyprod_audit.parsers.requirement_line import is_template
+from pyprod_audit.parsers.requirement_line import is_template, normal_name
 
 _SHOWN = 3
 _MANIFESTS = {
@@ -45,6 +45,9 @@ def stale_lock(resource: Resource, context: Context) -> Outcomes:
     if not manifests:
         yield Skip("its manifest is not in the repository")
     for manifest in manifests:
+        if _is_filled_in(manifest):
+            yield Cannot(manifest.node.anchor, "the project is a template: its lock is made when it is filled in")
+            continue
         fresh = _by_hash(resource, manifest)
         if fresh is True:
             continue
@@ -73,10 +76,14 @@ def _hit(found: list[Difference], lock: Resource, manifest: Resource, command: s
     )
 
 
+def _is_filled_in(manifest: Resource) -> bool:
+    """Whether a manifest belongs to a template of projects, such as cookiecutter's."""
+    name = manifest.node.get("name")
+    return is_template(manifest.path) or (name is not None and (name.is_unknown or is_template(name.text or "")))
+
+
 def _manifests_of(lock: Resource, tool: str, repository: Repository) -> Iterator[Resource]:
     folder = posixpath.dirname(lock.path)
-    if is_template(folder):
-        return  # a generator of projects: the lock is made with the project
     if posixpath.basename(lock.path) not in ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml"):
         return  # pylock.<name>.toml is made from a part of the manifest
     members = {folder}
@@ -144,7 +151,7 @@ def _against_recorded(lock: Resource, manifest: Resource) -> Iterator[Difference
     for one in asked:
         name = one.text_at("name") or ""
         if name not in recorded:
-            if name.lower() != own.lower().replace("_", "-"):
+            if name != normal_name(own):
                 yield Difference(f"{name} is not in the lock", one)
         elif not one.get("url") and not one.get("path") and _text(one.get("specifier")) is not None:
             wanted = _normal(one.text_at("specifier") or "")
@@ -164,8 +171,20 @@ def _text(node: Node | None) -> str | None:
 
 
 def _normal(specifier: str) -> str:
-    """A specifier with its clauses in order and without blanks; as it is when it is not PEP 440."""
-    return ",".join(sorted("".join(part.split()) for part in specifier.split(",") if part.strip()))
+    """A specifier as everybody would write it: clauses in order, versions in normal form; unchanged if not PEP 440."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.utils import canonicalize_version
+
+    try:
+        clauses = [(one.operator, one.version) for one in SpecifierSet(specifier)]
+    except InvalidSpecifier:
+        return specifier
+    return ",".join(
+        sorted(
+            operator + (version if version.endswith(".*") else canonicalize_version(version, strip_trailing_zero=False))
+            for operator, version in clauses
+        )
+    )
 
 
 def _against_packages(asked: Iterable[Node], locked: dict[str, list[Node]]) -> Iterator[Difference]:
@@ -197,19 +216,23 @@ def _satisfies(versions: list[Node], specifier: str) -> bool:
         return True
 
 
-def _compiled(source: Resource, repository: Repository) -> Outcomes:
-    """`requirements.in` against the `requirements.txt` that pip-compile or uv made of it."""
-    if not source.path.endswith(".in"):
-        yield Skip("no input of pip-compile")
-        return
-    compiled = by_path(repository).get(f"{source.path[:-3]}.txt")
-    if compiled is None or not is_fully_pinned(compiled):
-        yield Skip("it is not compiled beside it")
+def _compiled(listed: Resource, repository: Repository) -> Outcomes:
+    """`requirements.txt` against what pip-compile or uv made it of: `requirements.in`, or the manifest beside it."""
+    if listed.path.endswith(".in"):
+        compiled = by_path(repository).get(f"{listed.path[:-3]}.txt")
+        source: Resource | None = listed
+        asked = listed.node.items_at("requirements")
+    else:
+        compiled, path = listed, compiled_from_manifest(listed)
+        beside = manifests_in(posixpath.dirname(listed.path), repository)
+        source = next((one for one in beside if one.path == path and _is_complete(one, "pip")), None)
+        asked = source.node.items_at("dependencies") if source is not None else ()
+    if source is None or compiled is None or not is_fully_pinned(compiled):
+        yield Skip("it is not compiled beside what it is made of")
         return
     locked: dict[str, list[Node]] = {}
     for one in compiled.node.items_at("requirements"):
         locked.setdefault(one.text_at("name") or "", []).append(one)
-    asked = [one for one in source.node.items_at("requirements") if one.get("marker") is None]
-    found = list(_against_packages(asked, locked))
+    found = list(_against_packages((one for one in asked if one.get("marker") is None), locked))
     if found:
         yield _hit(found, compiled, source, "pip-compile")

@@ -16,6 +16,7 @@ from pyprod_audit.checks.docker_view import files_of, mounts_of, production_stag
 from pyprod_audit.checks.pip_installs import Step, path_in_tree, steps_in
 from pyprod_audit.checks.requirement_files import (
     by_path,
+    compiled_from_manifest,
     installed_files,
     is_fully_pinned,
     is_pinned,
@@ -145,16 +146,17 @@ def lock_ignored(service: Service, context: Context) -> Outcomes:
     """The image of a service installs what the committed lock says."""
     repository = context.repository
     steps = _steps(service, repository)
-    lock = _lock_of(service, repository)
-    tool = LOCKS.get(posixpath.basename(lock)) if lock is not None else None
     project = service.project
+    lock = _lock_of(service, repository) or _compiled_list(project, repository)
+    name = posixpath.basename(lock or "")
+    tool = "pip-compile" if name == "requirements.txt" else LOCKS.get(name)
     if project is None or lock is None or tool is None or not steps:
         yield Skip("no image that installs a project with a lock")
         return
     locked = False
     for step in steps:
         install = step.install
-        if install.tool in ("poetry", "pipenv", "pdm", "uv") or any(
+        if install.constraints or install.tool in ("poetry", "pipenv", "pdm", "uv") or any(
             "pylock" in (word.text or "") for word in install.files
         ):
             locked = True
@@ -168,6 +170,14 @@ def lock_ignored(service: Service, context: Context) -> Outcomes:
                 related=((repository.files[lock].line_span(1), "the lock"),) if lock in repository.files else (),
                 address=f"{step.owner.path}/{step.owner.address}/{_shown(step)}",
             )
+
+
+def _compiled_list(folder: str | None, repository: Repository) -> str | None:
+    """The pinned `requirements.txt` of a project that was compiled from its manifest, which makes it the lock."""
+    listed = by_path(repository).get(posixpath.join(folder, "requirements.txt")) if folder is not None else None
+    if listed is None or not is_fully_pinned(listed) or compiled_from_manifest(listed) is None:
+        return None
+    return listed.path
 
 
 def _shown(step: Step) -> str:

@@ -9,7 +9,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import meant_places, near_misses, select, selector_in_words, workload_of
 from pyprod_audit.model import Repository, Resource
-from pyprod_audit.model.kubernetes import name_of, namespace_of
+from pyprod_audit.model.kubernetes import name_of, namespace_of, place_of
 
 _RUNNING = frozenset({
     "k8s.deployment", "k8s.statefulset", "k8s.daemonset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.rollout",
@@ -28,10 +28,11 @@ _SHOWN = 4
 
 @dataclass(slots=True)
 class _Coverage:
-    """Which pods the policies select (`sure`), may select (`maybe`), and where they select all pods."""
+    """Which pods the policies select (`sure`), may select (`maybe`) or miss by a slip; where they select all pods."""
 
     sure: set[int] = field(default_factory=set)
     maybe: set[int] = field(default_factory=set)
+    missed: set[int] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
 
     def of(self, pod: Resource) -> bool | None:
@@ -83,7 +84,7 @@ def _open_workloads(repository: Repository) -> Outcomes:
         return
     others = repository.of_kind(*_OTHERS)
     if others:
-        yield Cannot(others[0].node.anchor, f"what {others[0].address} allows is not evaluated")
+        yield Cannot(place_of(others[0]), f"what {others[0].address} allows is not evaluated")
         return
     supply = origins.supplies(repository)
     if supply:
@@ -93,6 +94,8 @@ def _open_workloads(repository: Repository) -> Outcomes:
     coverage = _coverage(policies, repository)
     by_namespace: dict[str, list[Resource]] = {}
     for pod in pods:
+        if id(pod) in coverage.missed:
+            continue  # the finding is the policy that was meant to select it
         answer = coverage.of(pod)
         doubt = origins.changes(pod, repository) if answer is False else None
         if doubt or answer is None:
@@ -120,7 +123,7 @@ def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
     name = owner.node.get("metadata.name")
     names = [name_of(pod) for pod in pods]
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    related = tuple(((pod.parent or pod).node.anchor, workload_of(pod)) for pod in pods[1:_SHOWN])
+    related = tuple((place_of(pod.parent or pod), workload_of(pod)) for pod in pods[1:_SHOWN])
     return Hit(
         name.span if name is not None else owner.node.anchor, {"workloads": shown, "because": because}, related, address
     )
@@ -151,4 +154,8 @@ def _coverage(policies: Sequence[Resource], repository: Repository) -> _Coverage
         selection = select(selector, policy, repository)
         found.sure.update(map(id, selection.sure))
         found.maybe.update(map(id, selection.maybe))
+        if not selection.sure and not selection.maybe:
+            near = near_misses(policy, selector, repository)
+            if isinstance(near, tuple):
+                found.missed.update(map(id, near[:1]))
     return found

@@ -24,7 +24,7 @@ from pyprod_audit.checks.nginx_view import (
 )
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
-from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, object_of
+from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, object_of, place_of
 from pyprod_audit.model.units import duration, in_words
 
 _READ_TIMEOUT = 60.0  # seconds; the default of nginx and of ingress-nginx
@@ -73,7 +73,7 @@ def _looked_up(endpoint: Endpoint, block: Resource, workload: Resource, reposito
         if doubt:
             yield Cannot(endpoint.place.anchor, doubt)
         else:
-            related = ((workload.node.anchor, "the workload that nginx runs in"),)
+            related = ((place_of(workload), "the workload that nginx runs in"),)
             yield Hit(endpoint.place.anchor, values, related, address)
         return
     port = endpoint.port or _PORTS.get(endpoint.scheme)
@@ -217,7 +217,7 @@ def _ingress_wait(ingress: Resource) -> Fact | Cannot:
     written = annotations_of(ingress).get(_INGRESS_TIMEOUT)
     if written is not None:
         return _seconds(written)
-    return Fact(_READ_TIMEOUT, object_of(ingress).node.anchor, "s", declared=False)
+    return Fact(_READ_TIMEOUT, place_of(object_of(ingress)), "s", declared=False)
 
 
 def _seconds(written: Node) -> Fact | Cannot:

@@ -104,8 +104,11 @@ def _nginx_version(server: Resource, repository: Repository) -> tuple[tuple[int,
 
 def plain_http(server: Resource, context: Context) -> Outcomes:
     """A public name is not served over plain HTTP."""
-    plain = [listen for listen in server.node.items_at("listens") if _is_plain(listen)]
     names = public_names(server)
+    twin = _tls_twin(server, names, context.repository)
+    # An nginx without root listens to 8080; whether that is a public port only the server with TLS beside it tells.
+    ports = (80, 8080) if twin is not None else (80,)
+    plain = [listen for listen in server.node.items_at("listens") if _is_plain(listen, ports)]
     unknown = [name for name in server.node.items_at("server_names") if name.is_unknown]
     if not plain or not (names or unknown):
         yield Skip("it serves no public name on port 80")
@@ -113,7 +116,6 @@ def plain_http(server: Resource, context: Context) -> Outcomes:
     if _turns_away(server, context.repository):
         return
     doubt = open_ended(server, inherited=False)
-    twin = _tls_twin(server, names, context.repository)
     if doubt is not None:
         yield doubt
     elif not names:
@@ -127,9 +129,9 @@ def plain_http(server: Resource, context: Context) -> Outcomes:
         yield Hit(plain[0].anchor, {"host": names[0].text}, related)
 
 
-def _is_plain(listen: Node) -> bool:
+def _is_plain(listen: Node, ports: tuple[int, ...]) -> bool:
     port, ssl = listen.get("port"), listen.get("ssl")
-    return port is not None and port.value == 80 and ssl is not None and ssl.value is False
+    return port is not None and port.value in ports and ssl is not None and ssl.value is False
 
 
 def _turns_away(server: Resource, repository: Repository) -> bool:

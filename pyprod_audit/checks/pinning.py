@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import is_shipped
-from pyprod_audit.checks.pip_installs import Install, Step, file_in_tree, install_of, resolved, steps
+from pyprod_audit.checks.pip_installs import Install, Step, commands_in, file_in_tree, install_of, resolved, steps
 from pyprod_audit.checks.requirement_files import (
     by_path,
     constraints_of,
@@ -19,6 +21,7 @@ from pyprod_audit.parsers.requirement_line import normal_name, read_requirement
 
 # The installers that come with Python: `pip install --upgrade pip` changes what installs, not what is installed.
 _BUNDLED = frozenset(("pip", "setuptools", "wheel"))
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHOWN = 4
 
 
@@ -30,7 +33,7 @@ def unpinned_installs(resource: Resource, context: Context) -> Outcomes:
         return
     stage = resource.parent if resource.kind == "docker.run" else None
     judged = False
-    for command in resource.node.items_at("commands"):
+    for command in commands_in(resource):
         install = install_of(command)
         if install is None or not install.resolves_names or not install.words:
             continue
@@ -57,11 +60,11 @@ def _judged(step: Step, repository: Repository) -> Outcomes:
         state, name = _state(resolved(word, step), install)
         if state is None:
             yield Cannot(word.anchor, f"what {word.span.text} stands for is known only during the build")
-        if state is not False or normal_name(name.partition("[")[0]) in _BUNDLED:
+        if state is not False or _name_in(name) in _BUNDLED:
             continue
         if covered is None:
             covered = _covered(step, repository)
-        if covered is not None and normal_name(name.partition("[")[0]) not in covered:
+        if covered is not None and _name_in(name) not in covered:
             found.append((word, name))
     if not found:
         return
@@ -92,6 +95,12 @@ def _state(word: Node, install: Install) -> tuple[bool | None, str]:
     if requirement.unknown:
         return None, text
     return requirement.pinned, text if requirement.url else requirement.raw
+
+
+def _name_in(text: str) -> str:
+    """The normal name of the distribution that a requirement's text begins with."""
+    found = _NAME.match(text)
+    return normal_name(found[0]) if found else ""
 
 
 def _covered(step: Step, repository: Repository) -> set[str] | None:

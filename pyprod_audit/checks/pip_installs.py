@@ -21,7 +21,8 @@ from pyprod_audit.checks.docker_view import (
     workdir_at,
 )
 from pyprod_audit.link.environment import expand_shell
-from pyprod_audit.model import Node, Repository, Resource, Unknown
+from pyprod_audit.model import ImageFiles, Node, Repository, Resource, Unknown
+from pyprod_audit.parsers.shell import commands_of
 
 _PIP = re.compile(r"pip[0-9.]*")
 _PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*")
@@ -94,6 +95,17 @@ class Step:
     install: Install
     owner: Resource
     stage: Resource | None = None
+
+
+def commands_in(owner: Resource) -> Iterator[Node]:
+    """The commands of a `docker.run` or `shell.script`, those behind `bash -c` in place of it."""
+    for command in owner.node.items_at("commands"):
+        words = command.items_at("words")
+        text = words[2].text if len(words) > 2 else None
+        if text is not None and command.text_at("name") in ("sh", "bash") and (words[1].text or "").endswith("c"):
+            yield from commands_of(text, words[2].span)
+        else:
+            yield command
 
 
 def install_of(command: Node) -> Install | None:
@@ -219,7 +231,7 @@ def _steps(repository: Repository) -> Iterator[Step]:
     for run in repository.of_kind("docker.run"):
         if not is_shipped(run.parent, repository):
             continue
-        for command in run.node.items_at("commands"):
+        for command in commands_in(run):
             install = install_of(command)
             if install is not None:
                 yield Step(install, run, run.parent)
@@ -234,7 +246,7 @@ def _steps(repository: Repository) -> Iterator[Step]:
 
 
 def _of_script(script: Resource, stage: Resource | None) -> Iterator[Step]:
-    for command in script.node.items_at("commands"):
+    for command in commands_in(script):
         install = install_of(command)
         if install is not None:
             yield Step(install, script, stage)
@@ -252,7 +264,8 @@ def _script_path(command: Node, run: Resource, repository: Repository) -> str | 
 def deploys(path: str) -> bool:
     """Whether a script sets up or starts production by its name: `deploy.sh`, `docker-entrypoint`, `user-data.sh`."""
     name = re.sub(r"user[-_]data", "userdata", posixpath.basename(path).lower())
-    return not is_workplace(path) and not _DEPLOYING.isdisjoint(re.split(r"[^a-z]+", name))
+    words = {*re.split(r"[^a-z]+", name), *posixpath.dirname(path.lower()).split("/")}
+    return not is_workplace(path) and not _DEPLOYING.isdisjoint(words)
 
 
 def resolved(word: Node, step: Step) -> Node:
@@ -276,7 +289,22 @@ def path_in_tree(text: str, step: Step, repository: Repository) -> str | None:
     files = files_of(step.stage, repository)
     mounts = tuple(mounts_of(step.owner))
     seen = replace(files, copies=(*files.copies, *mounts), workdir=_folder_of(step))
-    return seen.tree_path(text)
+    found_here = seen.tree_path(text)
+    context = files.context
+    while found_here is None and context:  # `COPY . .` does not tell which folder the build was given
+        context = posixpath.dirname(context)
+        found_here = replace(seen, context=context).tree_path(text)
+    return found_here or _copied_somewhere(posixpath.basename(text), seen)
+
+
+def _copied_somewhere(name: str, files: ImageFiles) -> str | None:
+    """The file of that name that a COPY puts where nobody can tell, such as `${LAMBDA_TASK_ROOT}`."""
+    for copy in files.copies:
+        for source in copy.sources:
+            path = posixpath.normpath(posixpath.join(files.context, source)).lstrip("/")
+            if "$" in copy.target and posixpath.basename(source) == name and path in files.paths:
+                return path
+    return None
 
 
 def _folder_of(step: Step) -> str:

@@ -110,14 +110,22 @@ def _connecting(module: Resource) -> Iterator[_Connecting]:
         for call in bare:
             poolclass = unpooled(call)
             if poolclass is not None and kind_of_url(_url(call)) != "SQLite" and not _flag(call, "task"):
-                yield _Connecting(module, call, poolclass.span,
-                                  "NullPool opens a new database connection for every use, and nothing pools them")
+                yield _Connecting(
+                    module,
+                    call,
+                    poolclass.span,
+                    "NullPool opens a new database connection for every use, and nothing pools them",
+                )
     routes = module.node.items_at("routes")
     probes = _probe_functions(module)
     for call in calls:
         if call.text_at("name") in _CONNECTS and _in_request(call, routes, probes, module):
-            yield _Connecting(module, call, call.span.first_line,
-                              "{call} opens a new database connection for every request, and nothing pools them")
+            yield _Connecting(
+                module,
+                call,
+                call.span.first_line,
+                "{call} opens a new database connection for every request, and nothing pools them",
+            )
 
 
 def _in_request(call: Node, routes: tuple[Node, ...], probes: frozenset[str], module: Resource) -> bool:

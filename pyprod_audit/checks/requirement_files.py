@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,6 +12,13 @@ from pyprod_audit.checks.pip_installs import Step, file_in_tree, steps
 from pyprod_audit.model import Node, Repository, Resource
 
 _MAX_FILES = 1_000
+# What pip-compile and uv write into a list that they compile from a manifest: the command, and who asked for a line.
+_COMPILED = re.compile(
+    r"\((?:\./)?(pyproject\.toml|setup\.py|setup\.cfg)\)$"
+    r"|^# .{0,200}\bcompile\b.{0,300}[ /=](pyproject\.toml|setup\.py|setup\.cfg)",
+    re.MULTILINE,
+)
+_PARTLY = re.compile(r"^# .{0,400}--(?:group|only-group|only-deps|build-deps-for|only-build-deps)\b", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -152,3 +160,12 @@ def is_fully_pinned(resource: Resource) -> bool:
     """Whether a requirements file has entries, and each of them names one exact release."""
     entries = list(requirements_of(resource))
     return bool(entries) and all(is_pinned(one) for one in entries)
+
+
+def compiled_from_manifest(resource: Resource) -> str | None:
+    """The path of the manifest beside it that a requirements file was compiled from, as the compiler noted in it."""
+    text = resource.source.text
+    found = _COMPILED.search(text)
+    if found is None or _PARTLY.search(text, 0, min(len(text), 1_000)) or is_workplace(resource.path):
+        return None
+    return posixpath.join(posixpath.dirname(resource.path), found[1] or found[2])

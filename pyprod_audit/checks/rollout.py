@@ -17,7 +17,7 @@ from pyprod_audit.checks.workload_view import image_name, pod_of, present
 from pyprod_audit.link.datastores import database_of_image
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource, Span
-from pyprod_audit.model.kubernetes import name_of
+from pyprod_audit.model.kubernetes import name_of, place_of
 from pyprod_audit.model.units import percentage
 
 _DEFAULT_SHARE = "25%"
@@ -44,7 +44,7 @@ def recreate_behind_service(deployment: Resource, context: Context) -> Outcomes:
     elif _is_singleton(deployment, pod, context.repository):
         yield Skip("two of its pods cannot run at the same time")
     else:
-        related = tuple((service.node.anchor, "has no backend meanwhile") for service in services[:2])
+        related = tuple((place_of(service), "has no backend meanwhile") for service in services[:2])
         yield Hit(kind.span, {"service": services[0].address}, related)
 
 
@@ -70,7 +70,7 @@ def takes_all_replicas(deployment: Resource, context: Context) -> Outcomes:
         if not whole:
             yield replicas
             return
-        replicas = Replicas(0, deployment.node.anchor, "")
+        replicas = Replicas(0, place_of(deployment), "")
     allowed = _resolve(unavailable, surge, replicas.number)
     if allowed is None or (not whole and (replicas.number == 0 or allowed < replicas.number)):
         return
@@ -84,7 +84,7 @@ def takes_all_replicas(deployment: Resource, context: Context) -> Outcomes:
         counted = f"maxSurge 0 and maxUnavailable {_DEFAULT_SHARE} (the default), which Kubernetes takes as 1"
     related = ((replicas.span, replicas.label),) if replicas.label else ()
     of = "all replicas" if whole else f"{replicas.number} {'replica' if replicas.number == 1 else 'replicas'}"
-    yield Hit(place.anchor, {"counted": counted, "of": of}, (*related, (services[0].node.anchor, "is served by it")))
+    yield Hit(place.anchor, {"counted": counted, "of": of}, (*related, (place_of(services[0]), "is served by it")))
 
 
 def leaves_no_room(workload: Resource, _context: Context) -> Outcomes:
@@ -127,7 +127,7 @@ def readiness_missing(container: Resource, context: Context) -> Outcomes:
         yield Cannot(container.node.anchor, f"{patch} sets a readinessProbe")
         return
     place = container.node.get("name") or container.node
-    yield Hit(place.span, {"service": service.address}, ((service.node.anchor, "sends requests to it"),))
+    yield Hit(place.span, {"service": service.address}, ((place_of(service), "sends requests to it"),))
 
 
 def single_replica(deployment: Resource, context: Context) -> Outcomes:
@@ -144,7 +144,7 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
         return
     scaler = _scaler_of_another_copy(deployment, context.repository)
     if scaler is not None and present(deployment.node, "spec", "replicas") is None:
-        yield Cannot(deployment.node.anchor, f"{scaler.address} in {scaler.path} may scale it")
+        yield Cannot(place_of(deployment), f"{scaler.address} in {scaler.path} may scale it")
         return
     if deployment.node.text_at("spec.strategy.type") == "Recreate":
         yield Skip("it is meant to run once")
@@ -160,7 +160,7 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
         yield Hit(
             replicas.span,
             {"declared": declared, "service": services[0].address},
-            ((services[0].node.anchor, "is served by it"),),
+            ((place_of(services[0]), "is served by it"),),
         )
 
 
@@ -177,12 +177,12 @@ def least_replicas(workload: Resource, repository: Repository) -> Replicas | Can
     """How many pods a workload has at least: of its autoscaler, else its own, else 1, which is Kubernetes' default."""
     patch = patch_that_sets(workload, "replicas", repository) or _kustomized_replicas(workload, repository)
     if patch:
-        return Cannot(workload.node.anchor, f"{patch} sets the number of replicas")
+        return Cannot(place_of(workload), f"{patch} sets the number of replicas")
     node: Node | None
     for scaler in autoscalers(workload, repository):
         node = scaler.node.get("spec.minReplicas") or scaler.node.get("spec.minReplicaCount")
         if node is None:
-            return Replicas(1, scaler.node.anchor, f"{scaler.address} has no minReplicas, which is 1")
+            return Replicas(1, place_of(scaler), f"{scaler.address} has no minReplicas, which is 1")
         return _as_replicas(node, "minReplicas")
     node = present(workload.node, "spec", "replicas")
     if node is None:

@@ -12,7 +12,7 @@ from pyprod_audit.checks.scaling_targets import scaled_by
 from pyprod_audit.checks.workload_view import present
 from pyprod_audit.link.workloads import number
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
-from pyprod_audit.model.kubernetes import namespace_of
+from pyprod_audit.model.kubernetes import namespace_of, place_of
 
 # What a quota counts (https://kubernetes.io/docs/concepts/policy/resource-quotas/): section and resource of containers.
 _COUNTED = {
@@ -98,7 +98,7 @@ def _compare(
             "key": key,
             "fitting": int(allowed.number // used),
         },
-        ((hard.span, f"{key}: {hard.scalar}"), (pod.node.anchor, f"each pod counts {_words(used, unit)}")),
+        ((hard.span, f"{key}: {hard.scalar}"), (place_of(pod), f"each pod counts {_words(used, unit)}")),
         f"{scaler.address}/{quota.address}/{key}",
         "{scaler}: {most} pods of {each} are {total}, but {quota} allows {allowed} ({key}): {fitting} fit",
     )
@@ -118,7 +118,7 @@ def _of_pod(pod: Resource, section: str, resource: str, repository: Repository) 
             return cannot(found)
         total += amount.number
     patch = patch_that_sets(pod, resource, repository)
-    return Cannot(pod.node.anchor, f"{patch} sets resources") if patch else total or None
+    return Cannot(place_of(pod), f"{patch} sets resources") if patch else total or None
 
 
 def _words(amount: float, unit: str) -> str:

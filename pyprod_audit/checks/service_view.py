@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from pyprod_audit.checks.api import Skip
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.checks.workload_view import is_one_shot
 from pyprod_audit.model import Fact, Process, Service, Span, Unknown
 
 WSGI_SERVERS = frozenset({"gunicorn", "uwsgi", "waitress-serve"})
+_PRODUCTION_SUFFIXES = (".prod", ".production", ".prd", "-prod", "-production", ".live")
 ASGI_SERVERS = frozenset({"uvicorn", "hypercorn", "daphne", "granian", "fastapi run", "fastapi dev"})
 
 
@@ -16,12 +19,26 @@ def not_production(service: Service) -> Skip | None:
     paths = [part.path for part in (service.workload, service.image) if part is not None]
     if any(is_workplace(path) for path in paths):
         return Skip("it is for development or tests")
+    production = _production_file(service)
+    if service.container is None and production:
+        return Skip(f"{production} beside it is production's")
     stage = service.image.node.text_at("name") if service.image is not None else None
     if service.container is None and names_a_workplace(stage or ""):
         return Skip(f"the last stage, {stage}, is for development")
     if service.pod is not None and is_one_shot(service.pod):
         return Skip("it runs to its end and serves nobody")
     return None
+
+
+def _production_file(service: Service) -> str:
+    """The Dockerfile beside a plain `Dockerfile` whose name says production: then the plain one is for development."""
+    if service.image is None or service.files is None:
+        return ""
+    folder, name = posixpath.split(service.image.path)
+    if name.lower() not in ("dockerfile", "containerfile"):
+        return ""
+    beside = (posixpath.join(folder, f"{name}{suffix}") for suffix in _PRODUCTION_SUFFIXES)
+    return next((path for path in beside if path in service.files.paths), "")
 
 
 def serving(service: Service) -> Process | Skip:

@@ -16,7 +16,7 @@ from pyprod_audit.checks.signals import SERVERS
 from pyprod_audit.checks.traffic import sends_to, services_for
 from pyprod_audit.checks.workload_view import is_one_shot, present
 from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
-from pyprod_audit.model.kubernetes import annotations_of, name_of
+from pyprod_audit.model.kubernetes import annotations_of, name_of, place_of
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.units import duration, in_words
 
@@ -57,7 +57,7 @@ def drain_missing(service: Service, context: Context) -> Outcomes:
         yield Cannot(own, "the application handles SIGTERM itself and may wait")
     else:
         yield Hit(place, {"server": process.server, "service": sender.address, "container": container.address},
-                  ((sender.node.anchor, "still sends requests"),), address=container.address)  # fmt: skip
+                  ((place_of(sender), "still sends requests"),), address=container.address)  # fmt: skip
 
 
 def _sigterm_handlers(service: Service) -> Iterator[Span]:

@@ -21,7 +21,7 @@ def upgrade_not_passed(service: Service, context: Context) -> Outcomes:
     if route is None:
         yield Skip("the application has no WebSocket routes")
         return
-    locations = _locations(service, context.repository)
+    locations = [one for one in _locations(service, context.repository) if _covers(one, route)]
     if not locations:
         yield Skip("no nginx in the repository leads to it")
         return
@@ -57,6 +57,16 @@ def _websocket_route(service: Service) -> Node | None:
             if websocket is not None and websocket.scalar is True:
                 return route
     return None
+
+
+def _covers(location: Resource, route: Node) -> bool:
+    """Whether requests for the route come through the location; a router's prefix is not known here."""
+    pattern = location.node.items_at("location")
+    path = route.text_at("path")
+    if len(pattern) != 1 or path is None or "app" not in (route.text_at("owner") or ""):
+        return True
+    prefix = pattern[0].text or "/"
+    return path.startswith(prefix) or prefix.startswith("@")
 
 
 def _passes_upgrade(location: Resource) -> bool:

@@ -12,6 +12,7 @@ from pyprod_audit.checks.service_view import address_at, certain, in_words, serv
 from pyprod_audit.link.environment import environment
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Unknown
+from pyprod_audit.model.kubernetes import place_of
 
 _CPU_COUNT = re.compile(r"\bcpu_count\(")
 _WORD = re.compile(r"[A-Za-z_]\w{0,80}")
@@ -62,7 +63,7 @@ def _scaled_out(service: Service, repository: Repository) -> Cannot | Skip | Non
     if autoscalers(service.workload, repository):
         return Skip("an autoscaler adds pods")
     if isinstance(replicas, Unknown):
-        return Cannot(service.workload.node.anchor, in_words(replicas))
+        return Cannot(place_of(service.workload), in_words(replicas))
     if replicas.number != 1:
         return Skip("several pods share the work")
     patch = patch_that_sets(service.workload, "replicas", repository)

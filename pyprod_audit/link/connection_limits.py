@@ -25,6 +25,7 @@ _PARAMETERS = (
     "spec.patroni.dynamicConfiguration.postgresql.parameters.max_connections",  # Crunchy, Percona
 )
 _OPTION = re.compile(r"(?:--)?max[_-]connections=([0-9]{1,7})")
+_NAMED = re.compile(r"max[_-]connections\b")
 _LINE = re.compile(r"(?m)^[ \t]{0,40}(?:max_connections|max-connections)[ \t]{0,40}=?[ \t]{0,40}'?([0-9]{1,7})\b")
 _VARIABLES = ("POSTGRESQL_MAX_CONNECTIONS", "POSTGRES_MAX_CONNECTIONS", "MYSQL_MAX_CONNECTIONS")
 
@@ -77,8 +78,9 @@ def _in_words(words: Sequence[Node]) -> Fact | Unknown | None:
         found = _OPTION.search(text) if text is not None else None
         if found is not None:
             return Fact(int(found[1]), word.span.first_line)
-        if isinstance(word.value, Unknown) and "max_connections" in word.value.expression:
-            return word.value
+        written = word.value.expression if isinstance(word.value, Unknown) else text or ""
+        if _NAMED.search(written):  # `max_connections=${LIMIT}`
+            return Unknown(written, "max_connections is filled in at deploy time")
     for before, word in pairwise(words):
         if before.text == "-N" and word.text is not None and word.text.isdigit():
             return Fact(int(word.text), word.span)

@@ -126,40 +126,34 @@ def _chosen(candidates: list[Datastore], service: Service) -> Datastore | None:
 
 
 def _product(service: Service, pool: Pool) -> tuple[int | Unknown, str, tuple[tuple[Span, str], ...]]:
-    threads = _concurrency(service)
+    threads = _concurrency(service) if pool.per_thread or pool.bound_by_threads else None
     workers = _processes(service)
     replicas = _labelled(service.facts.get("k8s.max_replicas"), "replicas at most")
-    factors = (threads if pool.per_thread or pool.bound_by_threads else None, workers, replicas)
-    places = [(pool.span, pool.label), *((one.span, one.label) for one in factors if isinstance(one, Fact))]
-    unknown = _first_unknown(pool, threads, workers, replicas)
-    if unknown is not None:
-        return unknown, "", tuple(places)
-    assert isinstance(workers, Fact) and isinstance(replicas, Fact) and isinstance(pool.size, int)  # noqa: S101, PT018
-    per_process, shown = pool.size, pool.shown
-    if isinstance(threads, Fact) and (pool.per_thread or threads.number < pool.size):
-        per_process, shown = int(threads.number), _counted(threads, "thread")
-    parts = [shown, *(_counted(fact, word) for fact, word in ((workers, "worker"), (replicas, "replica")))]
-    total = per_process * int(workers.number) * int(replicas.number)
-    return total, " × ".join(parts), tuple(places)
-
-
-def _first_unknown(
-    pool: Pool, threads: Fact | Unknown | None, workers: Fact | Unknown | None, replicas: Fact | Unknown | None
-) -> Unknown | None:
-    """Why the product cannot be told, if so."""
+    known = (one for one in (threads, workers, replicas) if isinstance(one, Fact))
+    places = ((pool.span, pool.label), *((one.span, one.label) for one in known))
     if isinstance(pool.size, Unknown):
-        return pool.size
-    if (pool.per_thread or pool.bound_by_threads) and isinstance(threads, Unknown):
-        return threads
-    if pool.per_thread and threads is None:
-        return Unknown("threads", "nothing bounds the number of concurrent connections")
-    for factor, what in ((workers, "worker processes"), (replicas, "replicas")):
-        if isinstance(factor, Unknown):
-            because = factor.because or factor.expression
-            return Unknown(factor.expression, f"the number of {what} is not known: {because}")
-        if factor is None:
-            return Unknown(what, f"the number of {what} is not known")
-    return None
+        return pool.size, "", places
+    if isinstance(threads, Unknown):
+        return threads, "", places
+    if not isinstance(workers, Fact):
+        return _unknown_number(workers, "worker processes"), "", places
+    if not isinstance(replicas, Fact):
+        return _unknown_number(replicas, "replicas"), "", places
+    per_process, shown = pool.size, pool.shown
+    if threads is None:
+        if pool.per_thread:
+            return Unknown("threads", "nothing bounds the number of concurrent connections"), "", places
+    elif pool.per_thread or threads.number < pool.size:
+        per_process, shown = int(threads.number), _counted(threads, "thread")
+    factors = (shown, _counted(workers, "worker"), _counted(replicas, "replica"))
+    return per_process * int(workers.number) * int(replicas.number), " × ".join(factors), places
+
+
+def _unknown_number(found: Unknown | None, what: str) -> Unknown:
+    because = f"the number of {what} is not known"
+    if found is None:
+        return Unknown(what, because)
+    return Unknown(found.expression, f"{because}: {found.because or found.expression}")
 
 
 def _counted(fact: Fact, word: str) -> str:

@@ -216,4 +216,3 @@ def _django(modules: Iterable[Resource]) -> Iterator[Pool]:
         else:
             most = pool.get("max_size") or pool.get("min_size")
             yield _sized(pool, most, 4, url)
-

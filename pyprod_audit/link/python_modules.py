@@ -30,6 +30,15 @@ def module_at(path: str, repository: Repository) -> Resource | None:
     return modules[path]
 
 
+def _names(repository: Repository) -> frozenset[str]:
+    """The names that a module or a package of the repository may have: those of all folders and Python files."""
+    found: set[str] = set()
+    for path in repository.paths:
+        if path.endswith(".py"):
+            found.update(path.removesuffix(".py").split("/"))
+    return frozenset(found)
+
+
 class ModuleFinder:
     """Looks a module up as the process would: from its working directory, PYTHONPATH and the project's folders."""
 
@@ -48,6 +57,8 @@ class ModuleFinder:
 
         Names that the parser made of relative imports start at the scan root: they are tried last.
         """
+        if dotted.partition(".")[0] not in self._repository.memo("link.python_names", _names):
+            return None  # most imports are of other people's packages
         stem = dotted.replace(".", "/")
         relatives = (f"{stem}.py", f"{stem}/__init__.py")
         for relative in relatives:

@@ -154,7 +154,7 @@ def _other(server: str, words: tuple[Node, ...], env: Environment, finder: Modul
         return _Running(server, chdir=_text(line, "chdir"))
     given, missing = server_settings.from_environment(server, env), ""
     if server == "uwsgi":
-        in_file, missing = _uwsgi_file(line, finder)
+        in_file, missing = _uwsgi_file(line, env, finder)
         given.update(in_file)
     elif "config" in line.settings:
         missing = "the server's configuration file is not read"
@@ -172,7 +172,7 @@ def _other(server: str, words: tuple[Node, ...], env: Environment, finder: Modul
     return _Running(server, _app(server, line, given, env), facts, chdir=chdir)
 
 
-def _uwsgi_file(line: CommandLine, finder: ModuleFinder) -> tuple[dict[str, Node], str]:
+def _uwsgi_file(line: CommandLine, env: Environment, finder: ModuleFinder) -> tuple[dict[str, Node], str]:
     """What the INI file that uWSGI is told to read sets, and why more may be set."""
     setting = line.settings.get("config")
     node = setting.value if setting is not None else None
@@ -183,7 +183,7 @@ def _uwsgi_file(line: CommandLine, finder: ModuleFinder) -> tuple[dict[str, Node
     source = finder.text(node.text) if node.text is not None and node.text.endswith(".ini") else None
     if source is None:
         return {}, "the uWSGI configuration file is not in the repository"
-    return dict(uwsgi.settings(source)), ""
+    return dict(uwsgi.settings(source, env)), ""
 
 
 def _text(line: CommandLine, name: str) -> str:
@@ -234,7 +234,9 @@ def _reference(server: str, node: Node | None) -> AppReference | Unknown | None:
         return None
     if isinstance(node.value, Unknown):
         return node.value
-    text = (node.text or "").removeprefix("asgi:").removeprefix("wsgi:")
+    text = node.text or ""
+    if server == "hypercorn":  # which lets one say what it finds out by itself
+        text = text.removeprefix("asgi:").removeprefix("wsgi:")
     module, _, attribute = text.partition(":")
     implied = {"gunicorn": "application", "uwsgi": "application", "hypercorn": "app", "granian": "app"}
     if not module or "/" in module:

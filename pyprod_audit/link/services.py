@@ -25,7 +25,7 @@ from pyprod_audit.model import (
     Service,
     Unknown,
 )
-from pyprod_audit.model.kubernetes import name_of, object_of
+from pyprod_audit.model.kubernetes import name_of, object_of, place_of
 
 # Images that everybody pulls: a container that names one is not built here unless a folder has exactly its name.
 _PUBLIC = {
@@ -241,7 +241,7 @@ def _service(
         entries = _entries(pod, repository)
         facts.update(workloads.facts(workload, pod, container, repository))
     notes = [evidence] if evidence is not None else []
-    notes += [Evidence(f"{entry.address} leads traffic to it", entry.node.anchor) for entry in entries]
+    notes += [Evidence(f"{entry.address} leads traffic to it", place_of(entry)) for entry in entries]
     if project is not None:
         notes.append(Evidence(f"the image holds the Python project in {project or 'the root folder'}"))
     return Service(

@@ -9,18 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pyprod_audit.link.environment import Environment
 from pyprod_audit.link.server_options import GRAMMARS
 from pyprod_audit.model import Node, SourceFile, Unknown
 
 _SECTION = re.compile(r"\s*\[([^\]]{0,100})\]")
-_SETTING = re.compile(r"[ \t]*([A-Za-z][\w-]{0,80})[ \t]*(?:=[ \t]*(.*?))?[ \t]*$")
+_SETTING = re.compile(r"[ \t]*([A-Za-z][\w-]{0,80})[ \t]*(?:=[ \t]*(.*))?$")
+_VARIABLE = re.compile(r"\$\((\w{1,100})\)")
 _PLACEHOLDER = re.compile(r"[$%@]\(|%[a-zA-Z]")
 _TRUE = {"", "true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 
 
-def settings(source: SourceFile) -> Iterator[tuple[str, Node]]:
-    """Names of settings (as `server_options` has them) and their values, in order; the last of a name wins in uWSGI."""
+def settings(source: SourceFile, env: Environment) -> Iterator[tuple[str, Node]]:
+    """Names of settings (as `server_options` has them) and their values, in order; the last of a name counts.
+
+    `env` fills in `$(NAME)`.
+    """
     grammar = GRAMMARS["uwsgi"]
     section, conditional = "uwsgi", False
     for number, line in enumerate(source.lines):
@@ -32,7 +37,7 @@ def settings(source: SourceFile) -> Iterator[tuple[str, Node]]:
         found = _SETTING.match(line)
         if section != "uwsgi" or found is None or line.lstrip().startswith((";", "#")):
             continue
-        option, value = found[1].lower(), found[2]
+        option, value = found[1].lower(), (found[2] or "").rstrip()
         if option.startswith("if-") or option == "for":
             conditional = True
         elif option in ("endif", "endfor", "end-if", "end-for"):
@@ -40,8 +45,10 @@ def settings(source: SourceFile) -> Iterator[tuple[str, Node]]:
         name = grammar.values.get(f"--{option}") or grammar.switches.get(f"--{option}")
         if name is None:
             continue
-        at = (start + found.start(2), start + found.end(2)) if value else (start + found.start(1), start + found.end(1))
-        yield name, Node(_value(value or "", conditional=conditional), source, *at)
+        first = found.start(2) if value else found.start(1)
+        last = first + len(value) if value else found.end(1)
+        filled = _VARIABLE.sub(lambda variable: env.text(variable[1]) or variable[0], value)
+        yield name, Node(_value(filled, conditional=conditional), source, start + first, start + last)
 
 
 def _value(text: str, *, conditional: bool) -> str | bool | Unknown:

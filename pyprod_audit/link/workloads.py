@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
-from pyprod_audit.model.kubernetes import name_of
+from pyprod_audit.model.kubernetes import name_of, place_of
 from pyprod_audit.model.units import quantity
 
 _SCALED = {"k8s.deployment", "k8s.statefulset", "k8s.replicaset", "k8s.replicationcontroller", "k8s.rollout"}
@@ -103,16 +103,14 @@ def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Un
     if workload.kind not in _SCALED:
         return {}
     declared = workload.node.get("spec.replicas")
-    replicas: Fact | Unknown = Fact(1, workload.node.anchor, declared=False) if declared is None else number(declared)
+    replicas: Fact | Unknown = Fact(1, place_of(workload), declared=False) if declared is None else number(declared)
     found: dict[str, Fact | Unknown] = {
         "k8s.replicas": replicas, "k8s.min_replicas": replicas, "k8s.max_replicas": replicas,
     }  # fmt: skip
     for scaler in autoscalers(workload, repository):
         lowest = scaler.node.get("spec.minReplicas") or scaler.node.get("spec.minReplicaCount")
         highest = scaler.node.get("spec.maxReplicas") or scaler.node.get("spec.maxReplicaCount")
-        found["k8s.min_replicas"] = (
-            number(lowest) if lowest is not None else Fact(1, scaler.node.anchor, declared=False)
-        )
+        found["k8s.min_replicas"] = number(lowest) if lowest is not None else Fact(1, place_of(scaler), declared=False)
         if highest is not None:
             found["k8s.max_replicas"] = number(highest)
     return found

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from pyprod_audit.model.node import MISSING, Node, Unknown
 from pyprod_audit.model.resource import Resource
+from pyprod_audit.model.source import Span
 
 Labels: TypeAlias = Mapping[str, Node] | Unknown
 _TEMPLATES = (("spec", "template"), ("spec", "jobTemplate", "spec", "template"), ("template",), ())
@@ -20,6 +21,16 @@ def object_of(resource: Resource) -> Resource:
     for ancestor in resource.ancestors():
         resource = ancestor
     return resource
+
+
+def place_of(resource: Resource) -> Span:
+    """Where to point for the whole of a resource: an object's `metadata.name`, else its `kind`; a view's own anchor."""
+    if resource.parent is None and resource.kind.startswith("k8s."):
+        for path in ("metadata.name", "kind"):
+            found = resource.node.get(path)
+            if found is not None and found.value:
+                return found.anchor
+    return resource.node.anchor
 
 
 def name_of(resource: Resource) -> str:
