@@ -136,6 +136,6 @@ def write(folder: Path, index_file: Path, docs_file: Path) -> None:
     """Build from `folder` and write both files; each appears whole or not at all."""
     index, docs = build(folder)
     for path, content in ((index_file, index), (docs_file, docs)):
-        fresh = path.with_name(f".{path.name}.new")
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")  # several processes may build at once
         fresh.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         fresh.replace(path)

@@ -107,49 +107,11 @@ def test_scripts_that_deploy() -> None:
     assert not deploys("deploy/dev/start.sh")
 
 
-WORDS = st.sampled_from(
-    [
-        "FROM",
-        "AS",
-        "python",
-        "python:3.9",
-        "$X",
-        "${X:-y}",
-        "base",
-        "RUN",
-        "pip",
-        "install",
-        "-r",
-        "a.txt",
-        "-e",
-        ".",
-        "COPY",
-        "--from=base",
-        "--from=0",
-        "/v",
-        "/w",
-        "USER",
-        "root",
-        "app",
-        "0",
-        "WORKDIR",
-        "/a",
-        "ENV",
-        "PATH=/v/bin:$PATH",
-        "venv",
-        "-m",
-        "&&",
-        "uv",
-        "sync",
-        "CMD",
-        '["gunicorn"]',
-        "ARG",
-        "X=1",
-        "\n",
-        "\n",
-        "\n",
-    ]
-)
+WORDS = st.sampled_from([
+    "FROM", "AS", "python:3.9", "$X", "${X:-y}", "base", "RUN", "pip", "install", "-r", "a.txt", "-e", ".", "COPY",
+    "--from=base", "--from=0", "/v", "/w", "USER", "root", "app", "0", "WORKDIR", "/a", "ENV", "PATH=/v/bin:$PATH",
+    "python", "-m", "venv", "&&", "uv", "sync", "CMD", '["gunicorn"]', "ARG", "X=1", *["\n"] * 4,
+])  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)

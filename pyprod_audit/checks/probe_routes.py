@@ -10,7 +10,7 @@ from pyprod_audit.checks.probe_view import HttpProbe, application_routes, asks_a
 from pyprod_audit.link.application import Application, application, finder_of
 from pyprod_audit.link.django_routes import setting, settings_modules
 from pyprod_audit.link.routes import Route, RouteSet
-from pyprod_audit.model import Node, Repository, Resource, Service, Span
+from pyprod_audit.model import Node, Repository, Service, Span
 from pyprod_audit.model.patterns import lazy
 
 _VERBS = ("POST", "PUT", "PATCH", "DELETE")
@@ -84,8 +84,8 @@ def _judge(probe: HttpProbe, service: Service, routes: RouteSet, repository: Rep
             yield Hit(probe.path.anchor, {**values, "verb": verb}, related, address=address, message=message)
             return
     near = _nearest(probe.target, routes)
-    related = tuple((one.node.span.first_line, f"{one.path} is a route") for one in near)
-    yield Hit(probe.path.anchor, values, related, address=address)
+    meant = tuple((one.node.span.first_line, f"{one.path} is a route") for one in near)
+    yield Hit(probe.path.anchor, values, meant, address=address)
 
 
 _EFFECTS = {
@@ -118,14 +118,13 @@ def _mentioned(path: str, service: Service, routes: RouteSet, repository: Reposi
     if not stripped:
         return None
     pattern = re.compile(rf"""["'/]{re.escape(stripped)}/?["'?]""")
-    known = {(route.module.path, at) for route in routes.routes for at in range(route.node.start, route.node.start + 1)}
     spans = [(route.module.path, route.node.start, route.node.end) for route in (*routes.routes, *routes.unmounted)]
     prefix = f"{service.project}/" if service.project else ""
     for file, source in repository.files.items():
         if not file.endswith(".py") or not file.startswith(prefix) or _is_test(file) or stripped not in source.text:
             continue
         for found in pattern.finditer(source.text):
-            if not any(one == file and start <= found.start() < end for one, start, end in spans) and known is not None:
+            if not any(one == file and start <= found.start() < end for one, start, end in spans):
                 return file
     return None
 
@@ -259,8 +258,3 @@ def _patience(probe: Node) -> float:
         value = node.scalar if node is not None else default
         numbers.append(float(value) if isinstance(value, (int, float)) else float(default))
     return numbers[0] * numbers[1]
-
-
-def probe_owner(service: Service) -> Resource | None:
-    """The container whose probes a service answers."""
-    return service.container

@@ -116,17 +116,21 @@ def _gateway_policy(gateway: Resource) -> Outcomes:
 
 
 def _nested_least(resource: Resource) -> Outcomes:
-    """`minimum_tls_version` of Azure's web apps and Front Door domains, where absence means 1.2."""
+    """`minimum_tls_version` of Azure's web apps and Front Door domains, where absence means 1.2.
+
+    Before version 4 of the provider, web apps were `azurerm_app_service` and the argument `min_tls_version`.
+    """
     found = False
     for place in resource.node.walk():
-        version = place.mapping.get("minimum_tls_version")
+        name = "minimum_tls_version" if "minimum_tls_version" in place.mapping else "min_tls_version"
+        version = place.mapping.get(name)
         if version is None:
             continue
         found = True
         if version.is_unknown:
             yield cannot(version)
         elif _OLD_VERSION.match(str(version.scalar)):
-            yield _old(version.span, f"minimum_tls_version {version.scalar}")
+            yield _old(version.span, f"{name} {version.scalar}")
     if not found:
         yield Skip("it leaves the version to the default, which is 1.2")
 

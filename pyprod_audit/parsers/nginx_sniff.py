@@ -19,6 +19,7 @@ _DIRECTIVE = lazy(
     r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+(?=[^\s;}])[^;\n{}]*+(?:\{{1,2}[^{}\n;]*+\}{1,2}[^;\n{}]*+){0,9}+;",
     re.MULTILINE,
 )
+_INCLUDE = lazy(r"include[ \t]+[^\s\"';{}]+\.conf[ \t]*;")
 _FIRST_WORD = lazy(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
 _BLOCK = lazy(
     r"""^[ \t]*(?:http|events|server|stream|types|upstream[ \t]+\S+|location[ \t]+[^{};\n]+|map[ \t]+\S+[ \t]+\$\w+)
@@ -49,4 +50,10 @@ def looks_like_nginx(path: str, text: str) -> bool:
     if names & DISTINCTIVE:
         first = _FIRST_WORD.match(head)
         return named or block or (first is not None and first[1] in DISTINCTIVE and first[1] in names)
-    return named and (block or not names.isdisjoint(_COMMON))
+    return (named and (block or not names.isdisjoint(_COMMON))) or (names == {"include"} and _only_includes(head))
+
+
+def _only_includes(head: str) -> bool:
+    """Whether every statement is an `include` with an unquoted name; BIND and dhcpd have quotes around it."""
+    lines = (line.partition("#")[0].strip() for line in head.split("\n"))
+    return all(_INCLUDE.fullmatch(line) for line in lines if line)
