@@ -7,6 +7,7 @@ checkout whose index is older than its rules, and for a user's own folder of rul
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -137,5 +138,6 @@ def write(folder: Path, index_file: Path, docs_file: Path) -> None:
     index, docs = build(folder)
     for path, content in ((index_file, index), (docs_file, docs)):
         fresh = path.with_name(f".{path.name}.{os.getpid()}")  # several processes may build at once
-        fresh.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str)  # YAML has dates, JSON text
+        fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
