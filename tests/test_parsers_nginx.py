@@ -325,6 +325,8 @@ def test_quoted_arguments_round_trip(directives: list[tuple[str, list[str]]]) ->
         ("sites-available/default", "upstream app {\n  server a:80;\n}\nserver\n{\n  listen 80;\n}\n"),
         ("nginx/snippets/headers.conf", "proxy_set_header Host $host;\n"),
         ("ops/tls.conf", "# modern\nssl_protocols TLSv1.2 TLSv1.3;\n"),
+        ("shared/hidden_files.conf", "location ~* /[.](?!well-known/) {\n    deny all;\n}\n"),
+        ("shared/basic.conf", "# the usual\ninclude shared/hidden_files.conf;\ninclude shared/tls.conf; # modern\n"),
         (
             "web/default.conf.template",
             "location /api { proxy_pass http://${BACKEND}; }\nlocation / {\n return 200;\n}\n",
@@ -343,6 +345,8 @@ def test_nginx_is_recognized(path: str, text: str) -> None:
         ("redis.conf", "bind 127.0.0.1\nmaxmemory 1gb\n"),
         ("postgresql.conf", "listen_addresses = '*'\nmax_connections = 100\n"),
         ("named.conf", 'options {\n listen-on port 53 { any; };\n};\nzone "a" { type master; file "a.db"; };\n'),
+        ("ddns.conf", 'include "keys/ddns.conf";\n'),
+        ("apps.conf", "location {\n    root data;\n}\n"),
         ("php-fpm.conf", "[www]\nlisten = 9000\n"),
         ("README", "Set server {\n as you like\n}\n"),
         ("nginx/run", "#!/bin/sh\nnginx -g 'daemon off;'\n"),

@@ -55,7 +55,8 @@ def _attribute(service: Service, process: Process, app: AppReference, module: Re
         yield Cannot(app.span, f"{module.path} may get {name} by a star import or at run time")
         return
     known = [one.text or "" for one in node.items_at("definitions")]
-    if name in known or f"{name}:" in module.source.text:  # an annotated name, or a key
+    annotated_or_key = rf"(?m)^[ \t]*{re.escape(name)}[ \t]*:|[\"']{re.escape(name)}[\"'][ \t]*:"
+    if name in known or re.search(annotated_or_key, module.source.text):
         return
     if _is_submodule(module.path, name, service):
         return
@@ -100,7 +101,7 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
         return Skip("what the image holds is not known")
     if any("$" in source or "{{" in source for copy in files.copies for source in copy.sources):
         return Cannot(app.span, "what the image holds is known only when it is built")
-    if "{{" in image.path or (service.container is not None and service.container.node.items_at("volumeMounts")):
+    if "{{" in image.path or _mounts_code(service):
         return Cannot(app.span, "a volume or a template may bring the module")
     if any(stage.text_at("flags.from") for stage in image.node.items_at("instructions")) and not any(files.folders()):
         return Cannot(app.span, "the files come from another image")
@@ -124,6 +125,16 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
         if (len(wanted) > 2 and (wanted in short or short in wanted)) or wanted in base:
             return Cannot(app.span, f"{top} may belong to the distribution {name}")
     return None
+
+
+def _mounts_code(service: Service) -> bool:
+    """Whether a volume may bring modules: any but those that are empty when the container starts."""
+    if service.container is None or service.pod is None:
+        return False
+    empty = {one.text_at("name") for one in service.pod.node.items_at("volumes") if "emptyDir" in one.mapping}
+    return any(mount.text_at("name") not in empty for mount in service.container.node.items_at("volumeMounts")) or bool(
+        empty and service.pod.node.items_at("initContainers")
+    )
 
 
 def _installs_itself(stages: list[Resource], repository: Repository) -> bool:

@@ -44,6 +44,8 @@ def closed_first(service: Service, context: Context) -> Outcomes:
     if kept is None or isinstance(kept, Unknown):
         yield Cannot(process.span, in_words(kept, "its keep-alive is not known"))
         return
+    if process.server == "gunicorn" and kept.number == 0:
+        return  # it says `Connection: close` with every answer
     idle = max(fronts, key=lambda front: front[0])
     if kept.number < idle[0]:
         yield _hit(service, process, kept, idle)

@@ -156,8 +156,10 @@ def lock_ignored(service: Service, context: Context) -> Outcomes:
     locked = False
     for step in steps:
         install = step.install
-        if install.constraints or install.tool in ("poetry", "pipenv", "pdm", "uv") or any(
-            "pylock" in (word.text or "") for word in install.files
+        if (
+            install.constraints
+            or install.tool in ("poetry", "pipenv", "pdm", "uv")
+            or any("pylock" in (word.text or "") for word in install.files)
         ):
             locked = True
         elif install.files and not _installs_manifest(step, project, repository):

@@ -60,9 +60,15 @@ _WORDS_AFTER: Final = re.compile(r"[ \t]{1,20}")
 _QUOTED: Final = re.compile(
     r"(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<value>[^\"'\\\r\n]{1,400})(?P=quote)(?P<after>[ \t]{0,4}[%+.]?)"
 )
-_TO_LINE_END: Final = re.compile(r"(?P<value>[^\s\"'#;,][^\r\n]{0,400}?)(?=[ \t]*(?:[ \t][#;][^\r\n]{0,400})?\r?(?:\n|\Z))")
 _SHELL_WORD: Final = re.compile(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\s;&|)]|\Z)")
 _FLOW: Final = re.compile(r"(?P<value>[^\s\"'#;,{}\[\]]{1,400})(?=[ \t]{0,4}[,}\]])")
+_PLAIN: Final = {
+    Syntax.HCL: _SHELL_WORD,
+    Syntax.SHELL: _SHELL_WORD,
+    Syntax.NETRC: _SHELL_WORD,
+    Syntax.YAML: _FLOW,
+}
+_LONGEST_LINE: Final = 420
 _HEADER: Final = re.compile(
     r"[\"']?[ \t]{0,4}[:=,][ \t]{0,4}[\"']?(?P<scheme>Bearer|Basic|Token|token|bearer|basic)[ \t]{1,4}(?P<value>[\w.~+/=-]{16,600})"
 )
@@ -190,17 +196,31 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
         return inside.span("value")
     if syntax is Syntax.HCL and after != stop + 1:
         return None  # an expression; in a script there is no space around `=`
-    plain = {
-        Syntax.HCL: (_SHELL_WORD,), Syntax.YAML: (_TO_LINE_END, _FLOW), Syntax.LINES: (_TO_LINE_END,), Syntax.SHELL: (_SHELL_WORD,), Syntax.NETRC: (_SHELL_WORD,),
-    }.get(syntax, ())  # fmt: skip
-    for pattern in plain:
-        found = pattern.match(text, after, end)
-        if found is not None and not (syntax is Syntax.YAML and found["value"][0] in "|>&*!{[@`%"):
-            begin, finish = found.span("value")
-            if text[finish - 1] in "\"'" and text[max(begin - 200, 0) : begin].count(text[finish - 1]) % 2:
-                finish -= 1  # the whole `- "NAME=value"` is quoted
-            return begin, finish
-    return None
+    if syntax in (Syntax.YAML, Syntax.LINES):
+        place = _to_line_end(text, after, end, syntax)
+        if place is not None:
+            return place
+    pattern = _PLAIN.get(syntax)
+    found = pattern.match(text, after, end) if pattern is not None else None
+    return found.span("value") if found is not None else None
+
+
+def _to_line_end(text: str, start: int, end: int, syntax: Syntax) -> tuple[int, int] | None:
+    """A value without quotes, up to a comment or the end of the line; None when the line is long or it is no literal."""
+    if text[start] in ("|>&*!{[@`%,#" if syntax is Syntax.YAML else ";,#"):
+        return None
+    stop = text.find("\n", start, min(end, start + _LONGEST_LINE))
+    if stop < 0:
+        if end - start > _LONGEST_LINE:
+            return None
+        stop = end
+    value = text[start:stop]
+    for mark in (" #", "\t#", " ;"):
+        value = value.partition(mark)[0]
+    value = value.rstrip()
+    if value.endswith(('"', "'")) and text[max(start - 200, 0) : start].rpartition("\n")[2].count(value[-1]) % 2:
+        value = value[:-1]  # the whole `- "NAME=value"` is quoted
+    return (start, start + len(value)) if value else None
 
 
 def _separator(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> int | None:

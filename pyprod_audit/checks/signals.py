@@ -14,6 +14,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.checks.workload_view import is_one_shot
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.units import in_words
 
 SERVERS = frozenset({
@@ -40,6 +41,9 @@ _EFFECT = {
     "gunicorn": "gunicorn stops at once and drops what it is working on",
     "celery": "Celery stops at once and leaves its tasks unfinished",
 }
+# What stays in front of the program as PID 1, so that SIGTERM has its default effect.
+_NOT_REPLACED = frozenset({"tini", "dumb-init", "tini-static", "docker-init", "catatonit", "uv", "pdm", "hatch", "rye"})
+_HANDLES = lazy(r"SIGTERM|signal\.signal|add_signal_handler")
 _NUMBERS = {"1": "SIGHUP", "2": "SIGINT", "3": "SIGQUIT", "9": "SIGKILL", "15": "SIGTERM"}
 # Servers whose SIGTERM handler is installed before they import the application, so that the application's own replaces
 # it: gunicorn's workers call `init_signals` before `load_wsgi`, uvicorn loads the application inside `capture_signals`.
@@ -67,7 +71,10 @@ def lost_in_manifest(service: Service, _context: Context) -> Outcomes:
 
 def _lost(service: Service, owner: Resource) -> Outcomes:
     process = service.process
-    if process is None or process.signals is True or process.signals_span is None or not _serves(service, process):
+    if process is not None and process.signals is True:
+        yield from _ignored(service, process, owner)
+        return
+    if process is None or process.signals_span is None or not _serves(service, process):
         return
     if process.signals is None:
         yield Cannot(process.signals_span, process.signals_because)
@@ -81,6 +88,31 @@ def _lost(service: Service, owner: Resource) -> Outcomes:
         related.append((grace.span, f"SIGKILL comes after {in_words(grace.number)}"))
     values = {"server": _called(process), "because": process.signals_because}
     yield Hit(process.signals_span, values, tuple(related), address=owner.address)
+
+
+def _ignored(service: Service, process: Process, owner: Resource) -> Outcomes:
+    """A gRPC server that is PID 1 and leaves SIGTERM to the kernel, which does nothing for PID 1.
+
+    Python installs a handler for SIGINT only; `grpc.server` installs none.
+    """
+    script = process.script
+    if process.server != "python" or script is None or service.workload is None or is_one_shot(service.workload):
+        return
+    if any(wrapper.partition(" ")[0] in _NOT_REPLACED for wrapper in process.wrappers):
+        return
+    serves = script.source.text.find("grpc.server(")
+    modules = (script, *service.modules)
+    if serves < 0 or any(_HANDLES.search(module.source.text) for module in modules):
+        return
+    related: list[tuple[Span, str]] = [(Span(script.source, serves, serves + len("grpc.server")), "the server")]
+    grace = service.fact("k8s.termination_grace")
+    if grace is not None and grace.declared:
+        related.append((grace.span, f"SIGKILL comes after {in_words(grace.number)}"))
+    message = (
+        "{server} runs as PID 1 and installs no handler for SIGTERM, so the kernel drops the signal: every stop kills it "
+        "in the middle of its work"
+    )
+    yield Hit(process.span, {"server": _called(process)}, tuple(related), address=owner.address, message=message)
 
 
 def _in_manifest(service: Service) -> bool:

@@ -99,7 +99,7 @@ def _database(service: Service, repository: Repository) -> Database | Cannot | N
     env = environment(service.image, service.container)
     for name in _VARIABLES:
         node = env.variables.get(name)
-        if node is not None:
+        if node is not None and not node.is_unknown:
             return _of_url(node)
     settings = settings_module(service, repository)
     if isinstance(settings, Unknown):

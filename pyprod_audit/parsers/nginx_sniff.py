@@ -19,6 +19,7 @@ _DIRECTIVE = lazy(
     r"(?:^|[{;])[ \t]*([a-z][a-z0-9_]*)[ \t]+(?=[^\s;}])[^;\n{}]*+(?:\{{1,2}[^{}\n;]*+\}{1,2}[^;\n{}]*+){0,9}+;",
     re.MULTILINE,
 )
+_LOCATION = lazy(r"^[ \t]*location[ \t]+(?:(?:=|~\*?|\^~)[ \t]+\S|/)[^\n;]*\{", re.MULTILINE)
 _INCLUDE = lazy(r"include[ \t]+[^\s\"';{}]+\.conf[ \t]*;")
 _FIRST_WORD = lazy(r"(?:[ \t\r\n]++|#[^\n]*+)*+([a-z][a-z0-9_]*+)[ \t]")
 _BLOCK = lazy(
@@ -50,7 +51,9 @@ def looks_like_nginx(path: str, text: str) -> bool:
     if names & DISTINCTIVE:
         first = _FIRST_WORD.match(head)
         return named or block or (first is not None and first[1] in DISTINCTIVE and first[1] in names)
-    return (named and (block or not names.isdisjoint(_COMMON))) or (names == {"include"} and _only_includes(head))
+    if names.isdisjoint(_COMMON):
+        return named and block
+    return named or _LOCATION.search(head) is not None or (names == {"include"} and _only_includes(head))
 
 
 def _only_includes(head: str) -> bool:
