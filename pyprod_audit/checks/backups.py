@@ -46,7 +46,7 @@ def _judged(datastore: Datastore, repository: Repository) -> Outcomes:
         return
     maybe = _mentioned(datastore.kind, repository)
     if maybe is not None:
-        yield maybe
+        yield Cannot(maybe.span, f"{datastore.address}: {maybe.because}")
         return
     yield Hit(datastore.span, {"kind": datastore.kind}, address=datastore.address)
 

@@ -14,6 +14,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import (
     PASS_DIRECTIVES,
     is_public,
+    is_sample,
     last_argument,
     occurrences,
     open_ended,
@@ -119,6 +120,9 @@ def _server(server: Resource, context: Context) -> Outcomes:
     """A TLS server that sends pages sends the header."""
     if terminates_tls(server) is not True:
         yield Skip("it takes no TLS connections")
+        return
+    if is_sample(server):
+        yield Skip("the file is a sample")
         return
     names = [name.text or "" for name in server.node.items_at("server_names")]
     if not any(name in ("", "_") or name.startswith("~") or is_public(name) for name in names):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import (
     images_of,
+    is_sample,
     last_argument,
     occurrences,
     open_ended,
@@ -112,6 +113,9 @@ def plain_http(server: Resource, context: Context) -> Outcomes:
     unknown = [name for name in server.node.items_at("server_names") if name.is_unknown]
     if not plain or not (names or unknown):
         yield Skip("it serves no public name on port 80")
+        return
+    if is_sample(server):
+        yield Skip("the file is a sample")
         return
     if _turns_away(server, context.repository):
         return

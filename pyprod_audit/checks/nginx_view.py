@@ -20,6 +20,7 @@ _PRIVATE_SUFFIXES = (
     ".corp", ".svc",
 )  # fmt: skip
 _PORT = re.compile(r"(.*?):([0-9]{1,5})")
+_SAMPLE = re.compile(r"(?:^|[./_-])(?:example|sample|skeleton)s?(?:[./_-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ def open_ended(block: Resource, *, inherited: bool = True) -> Cannot | None:
     if inherited and outermost.kind != "nginx.http":
         return Cannot(block.node.anchor, "the http block that includes this file is not in the repository")
     return None
+
+
+def is_sample(block: Resource) -> bool:
+    """Whether the file is there to be copied (`conf.d/templates/example.com.conf`): no nginx reads it as it stands."""
+    return _SAMPLE.search(block.source.path) is not None
 
 
 def terminates_tls(server: Resource) -> bool | None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.probe_view import HttpProbe, application_routes, asks_application, http_probes
-from pyprod_audit.link.application import Application, application, finder_of
-from pyprod_audit.link.django_routes import setting, settings_modules
+from pyprod_audit.link.application import finder_of
+from pyprod_audit.link.imported_modules import django_setting, settings_module
 from pyprod_audit.link.routes import Route, RouteSet
-from pyprod_audit.model import Node, Repository, Service, Span
+from pyprod_audit.model import Node, Repository, Resource, Service, Span
 from pyprod_audit.model.patterns import lazy
 
 _VERBS = ("POST", "PUT", "PATCH", "DELETE")
@@ -137,11 +137,12 @@ def _host_refused(
     probe: HttpProbe, service: Service, values: dict[str, str], address: str, repository: Repository
 ) -> Outcomes:
     """Django answers 400 when the Host header, the pod's address here, is not in ALLOWED_HOSTS."""
-    found = application(service, repository)
-    if not isinstance(found, Application):
+    settings = settings_module(service, repository)
+    if not isinstance(settings, Resource):
         return
-    modules = settings_modules(service, found, finder_of(service, repository))
-    hosts, middleware = setting(modules, "ALLOWED_HOSTS"), setting(modules, "MIDDLEWARE")
+    finder = finder_of(service, repository)
+    hosts = django_setting(settings, "ALLOWED_HOSTS", finder)
+    middleware = django_setting(settings, "MIDDLEWARE", finder)
     if hosts is None or middleware is None or not isinstance(hosts.value, tuple):
         return
     texts = [host.text for host in hosts.items]
@@ -152,8 +153,8 @@ def _host_refused(
         return
     before = names[: names.index("django.middleware.common.CommonMiddleware")]
     strangers = [name for name in before if not name.startswith(("django.", "whitenoise.", "corsheaders."))]
-    again = any(module.source.text.count("ALLOWED_HOSTS") > 1 for module in modules)
-    if strangers or again or len({module.path for module in modules if "ALLOWED_HOSTS" in module.source.text}) > 1:
+    changed = sum(module.source.text.count("ALLOWED_HOSTS") for module in service.modules) > 1
+    if strangers or changed:
         yield Cannot(probe.path.anchor, "whether ALLOWED_HOSTS takes the pod's address cannot be told")
         return
     message = "{probe} comes with the pod's address as Host, which ALLOWED_HOSTS refuses: Django answers 400, {effect}"

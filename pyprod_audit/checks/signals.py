@@ -109,8 +109,8 @@ def _ignored(service: Service, process: Process, owner: Resource) -> Outcomes:
     if grace is not None and grace.declared:
         related.append((grace.span, f"SIGKILL comes after {in_words(grace.number)}"))
     message = (
-        "{server} runs as PID 1 and installs no handler for SIGTERM, so the kernel drops the signal: every stop kills it "
-        "in the middle of its work"
+        "{server} runs as PID 1 and installs no handler for SIGTERM, so the kernel drops the signal: every stop "
+        "kills it in the middle of its work"
     )
     yield Hit(process.span, {"server": _called(process)}, tuple(related), address=owner.address, message=message)
 

@@ -99,8 +99,8 @@ def _database(service: Service, repository: Repository) -> Database | Cannot | N
     env = environment(service.image, service.container)
     for name in _VARIABLES:
         node = env.variables.get(name)
-        if node is not None and not node.is_unknown:
-            return _of_url(node)
+        if node is not None:
+            return _in_calls(service, repository) if node.is_unknown else _of_url(node)
     settings = settings_module(service, repository)
     if isinstance(settings, Unknown):
         place = service.process.span if service.process is not None else None
@@ -109,6 +109,16 @@ def _database(service: Service, repository: Repository) -> Database | Cannot | N
         return _of_django(django_setting(settings, "DATABASES", finder_of(service, repository)))
     for module in imported_modules(service, repository):
         for node in _urls(module):
+            database = _of_url(node)
+            if database is not None:
+                return database
+    return None
+
+
+def _in_calls(service: Service, repository: Repository) -> Database | None:
+    """The SQLite file whose path is written where an engine is made: no variable changes it."""
+    for module in imported_modules(service, repository):
+        for node in _engine_urls(module):
             database = _of_url(node)
             if database is not None:
                 return database
@@ -140,6 +150,11 @@ def _urls(module: Resource) -> list[Node]:
         given = later.get("value")
         if given is not None and (later.text_at("target") or "").endswith(_URI):
             found.append(given)
+    return [*found, *_engine_urls(module)]
+
+
+def _engine_urls(module: Resource) -> list[Node]:
+    found = []
     for call in module.node.items_at("calls"):
         if call.text_at("name") in _ENGINES:
             arguments = call.items_at("args")

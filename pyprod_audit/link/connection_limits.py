@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from pyprod_audit.evaluate.terraform import reference_target
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL, Datastore
 from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Span, Unknown
@@ -154,6 +153,8 @@ def _of_rds(datastore: Datastore, repository: Repository) -> Fact | Unknown:
 
 
 def _parameter_group(named: Node, kind: str, owner: Resource, repository: Repository) -> Resource | None:
+    from pyprod_audit.evaluate.terraform import reference_target  # loads tree-sitter: only where there is Terraform
+
     siblings = repository.children(owner.parent, kind) if owner.parent is not None else []
     target = reference_target(named.value) if isinstance(named.value, Unknown) else None
     for group in siblings:
@@ -212,6 +213,8 @@ def _cloud_sql_memory(tier: str) -> float | None:
 
 
 def _of_azure(datastore: Datastore, repository: Repository) -> Fact | Unknown:
+    from pyprod_audit.evaluate.terraform import reference_target  # loads tree-sitter: only where there is Terraform
+
     owner = datastore.resource
     siblings: Iterator[Resource] = iter(repository.children(owner.parent)) if owner.parent is not None else iter(())
     for sibling in siblings:

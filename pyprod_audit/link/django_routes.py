@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyprod_audit.link.application import Application
-from pyprod_audit.link.environment import environment
+from pyprod_audit.link.imported_modules import settings_module
 from pyprod_audit.link.python_modules import ModuleFinder
 from pyprod_audit.link.routes import Opening, Route, RouteSet, join, segments_of
-from pyprod_audit.model import Node, Resource, Service, Unknown
+from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 from pyprod_audit.model.patterns import lazy
 
 _DEPTH = 12
 _MOST_ROUTES = 20_000
-_SETTINGS = "DJANGO_SETTINGS_MODULE"
 # Middleware that answers nothing by itself but redirects and refusals.
 _HARMLESS = (
     "django.", "whitenoise.", "corsheaders.", "debug_toolbar.", "allauth.", "django_prometheus.", "simple_history.",
@@ -29,17 +27,12 @@ _HARMLESS = (
 _LITERAL = lazy(r"[\w./@:-]*")
 
 
-def settings_modules(service: Service, found: Application, finder: ModuleFinder) -> list[Resource]:
-    """The settings modules that the process may run with: the one that is named, else all that look like one."""
-    text = environment(service.image, service.container).text(_SETTINGS)
-    if text is None and _SETTINGS not in environment(service.image, service.container).variables:
-        for read in found.module.node.items_at("env_reads"):
-            if read.text_at("name") == _SETTINGS:
-                text = read.text_at("default")
-    named = finder.module(text) if text is not None else None
-    if named is not None:
-        return list(_with_imported(named, finder))
-    return [module for module in service.modules if module.node.get("assignments.ROOT_URLCONF") is not None]
+def _settings(service: Service, finder: ModuleFinder, repository: Repository) -> list[Resource]:
+    """The settings that the process may run with: the module that is chosen and what it imports, else all of them."""
+    chosen = settings_module(service, repository)
+    if isinstance(chosen, Resource):
+        return list(_with_imported(chosen, finder))
+    return [module for module in service.modules if "ROOT_URLCONF" in module.node.mapping_at("assignments")]
 
 
 def _with_imported(module: Resource, finder: ModuleFinder) -> Iterator[Resource]:
@@ -57,22 +50,19 @@ def _with_imported(module: Resource, finder: ModuleFinder) -> Iterator[Resource]
                 waiting.append(following)
 
 
-def setting(modules: list[Resource], name: str) -> Node | None:
-    """The value of a setting in the first of `modules` that has it."""
-    return next((node for module in modules if (node := module.node.mapping_at("assignments").get(name))), None)
-
-
-def collect_django(service: Service, found: Application, finder: ModuleFinder) -> RouteSet:
-    """The routes of the project that `found` (its wsgi or asgi object) serves."""
-    modules = settings_modules(service, found, finder)
-    roots = {node.text for module in modules if (node := module.node.mapping_at("assignments").get("ROOT_URLCONF"))}
+def collect_django(service: Service, finder: ModuleFinder, repository: Repository) -> RouteSet:
+    """The routes of the Django project that a service runs."""
+    modules = _settings(service, finder, repository)
+    found = [module.node.mapping_at("assignments").get("ROOT_URLCONF") for module in modules]
+    roots = {node.text for node in found if node is not None}
     if len(roots) != 1 or None in roots:
         return RouteSet(openings=(Opening("", "ROOT_URLCONF is not known"),), framework="django")
     root = next(iter(roots)) or ""
     openings = list(_middleware(modules, finder))
-    script_name = setting(modules, "FORCE_SCRIPT_NAME")
-    if script_name is not None and script_name.value is not None:
-        openings.append(Opening("", "FORCE_SCRIPT_NAME changes all paths", script_name))
+    for one in modules:
+        script_name = one.node.mapping_at("assignments").get("FORCE_SCRIPT_NAME")
+        if script_name is not None and script_name.value is not None:
+            openings.append(Opening("", "FORCE_SCRIPT_NAME changes all paths", script_name))
     routes: list[Route] = []
     waiting = [("", root, 0)]
     while waiting and len(routes) < _MOST_ROUTES:

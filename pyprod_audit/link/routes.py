@@ -100,7 +100,7 @@ def routes_of(service: Service, repository: Repository) -> RouteSet | None:
     if found.framework == "django":
         from pyprod_audit.link.django_routes import collect_django
 
-        return collect_django(service, found, finder)
+        return collect_django(service, finder, repository)
     because = f"routes of {found.framework or 'the application'} are not looked at"
     return RouteSet(openings=(Opening("", because),), framework=found.framework)
 

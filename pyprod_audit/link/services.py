@@ -156,7 +156,7 @@ def _join(container: Resource, images: Sequence[Image]) -> tuple[Image | None, E
     text = _image_text(node)
     if node is None or not text:
         return None, None
-    name = posixpath.basename(text.split("@", 1)[0].rpartition(":")[0] or text.split("@", 1)[0])
+    name = _repository_name(text)
     wanted = normal(name)
     if not wanted:
         return None, None
@@ -167,6 +167,11 @@ def _join(container: Resource, images: Sequence[Image]) -> tuple[Image | None, E
     if near and (wanted not in _PUBLIC or posixpath.basename(near[0].files.context) == name):
         return near[0], Evidence(f"the image {name} is built from {near[0].stage.path}", node.span)
     return None, None
+
+
+def _repository_name(image: str) -> str:
+    """The last part of an image's name, without tag and digest: `registry:5000/shop/web:1@sha256:…` is `web`."""
+    return posixpath.basename(image.partition("@")[0]).partition(":")[0]
 
 
 def _image_text(node: Node | None) -> str:
@@ -190,9 +195,10 @@ def _only_pair(
 
 
 def _is_public(container: Resource) -> bool:
-    text = _image_text(container.node.get("image")).split("@", 1)[0]
-    name = posixpath.basename(text.rpartition(":")[0] or text)
-    return normal(name) in _PUBLIC or text.startswith(("registry.k8s.io/", "quay.io/", "gcr.io/google-containers/"))
+    text = _image_text(container.node.get("image"))
+    return normal(_repository_name(text)) in _PUBLIC or text.startswith(
+        ("registry.k8s.io/", "quay.io/", "gcr.io/google-containers/")
+    )
 
 
 def _undeployed(repository: Repository, images: Sequence[Image], used: set[int]) -> Iterator[Service]:
