@@ -163,16 +163,19 @@ def _combine(tests: list[Test], *, decisive: bool) -> Test:
     """`all` is decided by the first False, `any` by the first True; None beats the rest."""
 
     def run(node: Node) -> Verdict:
-        open_verdict = last = None
+        open_verdict = chosen = None
         for test in tests:
-            last = test(node)
-            if last.outcome is decisive:
-                return last
-            if last.outcome is None:
-                open_verdict = open_verdict or last
-        if last is None:
+            verdict = test(node)
+            if verdict.outcome is decisive:
+                return verdict
+            if verdict.outcome is None:
+                open_verdict = open_verdict or verdict
+            elif chosen is None or (chosen.value is None and verdict.value is not None):
+                chosen = verdict  # a value that is there tells more than a place where one is missing
+        found = open_verdict or chosen
+        if found is None:
             raise VocabularyError("a combinator without tests")
-        return open_verdict or last
+        return found
 
     return run
 

@@ -2,7 +2,7 @@
 
 Only services behind a load balancer are asked for a second task and for healthy tasks during a deployment: workers and
 schedulers may be single on purpose. Sources:
-https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecs_service,
+https://github.com/hashicorp/terraform-provider-aws/blob/main/website/docs/r/ecs_service.html.markdown,
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html,
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service_definition_parameters.html,
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html.

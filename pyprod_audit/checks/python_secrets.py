@@ -40,8 +40,9 @@ def signing_key_in_source(module: Resource, context: Context) -> Outcomes:
     if is_workplace(module.path):
         yield Skip("settings for development or tests")
         return
-    keys = list(keys_of(module))
-    if not keys:
+    keys, fallbacks = list(keys_of(module)), list(_fallbacks(module))
+    yield from fallbacks
+    if not keys and not fallbacks:
         yield Skip("no such key is set here")
         return
     for key in keys:
@@ -53,6 +54,14 @@ def signing_key_in_source(module: Resource, context: Context) -> Outcomes:
             yield Cannot(key.node.key or key.node.span.first_line, because)
             continue
         yield Hit(key.node.span, {"key": key.name}, address=f"{module.address}:{key.name}", message=_message(value))
+
+
+def _fallbacks(module: Resource) -> Iterator[Cannot]:
+    """Keys that are written down for when the environment has none; whether it has one is told where it is deployed."""
+    for read in module.node.items_at("env_reads"):
+        name, default = (read.text_at("name") or "").upper(), read.get("default")
+        if (name in _NAMES or name.endswith(("_SECRET_KEY", "_SIGNING_KEY"))) and default is not None and default.text:
+            yield Cannot(default.span.first_line, f"a literal is the key wherever {name} is not set")
 
 
 def keys_of(module: Resource) -> Iterator[Key]:

@@ -45,7 +45,7 @@ def _formats() -> tuple[Format, ...]:
     DigitalOcean: docs.digitalocean.com/notes/2022/api-token-format.
     Azure: learn.microsoft.com/azure/storage/common/storage-configure-connection-string (512 bits in base64).
     Telegram: core.telegram.org/bots/api. Vault: developer.hashicorp.com/vault/docs/concepts/tokens.
-    Hugging Face: huggingface.co/docs/hub/security-tokens. PyPI: pypi.org/help/#apitoken (a macaroon of pypi.org).
+    Hugging Face: huggingface.co/docs/hub/security-tokens. PyPI: its help page, "API tokens" (a macaroon).
     """
     table: list[tuple[str, str, str] | tuple[str, str, str, int]] = [
         ("an AWS access key ID", "AKIA", r"AKIA[A-Z0-9]{16}(?![A-Za-z0-9])"),

@@ -119,7 +119,8 @@ def _without_overlaps(found: list[Secret], text: str) -> list[Secret]:
 
 def _name_before(text: str, at: int) -> str:
     """The name that a token on its own is assigned to, when that can be told from what stands before it."""
-    line = text[max(text.rfind("\n", 0, at) + 1, at - 120) : at]
+    low = max(at - 120, 0)
+    line = text[max(text.rfind("\n", low, at) + 1, low) : at]
     found = re.search(r"([A-Za-z][\w.-]{0,60})[\"'\]]{0,2}[ \t]{0,8}(?:=>|:=|[=:])[ \t]{0,8}[\"']?$", line)
     return found[1] if found else ""
 
@@ -167,7 +168,11 @@ def _names(text: str, lowered: str, start: int, end: int) -> Iterator[tuple[int,
 
 
 def _in_comment(text: str, at: int, syntax: Syntax) -> bool:
-    line = text[max(text.rfind("\n", 0, at) + 1, at - 200) : at].lstrip()
+    low = max(at - 200, 0)
+    begin = text.rfind("\n", low, at) + 1
+    if begin == 0 and low > 0:
+        return False
+    line = text[begin:at].lstrip()
     if syntax in (Syntax.LINES, Syntax.NETRC):
         return line.startswith(("#", ";", "//", "!"))
     return line.startswith(("#", "//", "*", "--", "/*", "<!--"))

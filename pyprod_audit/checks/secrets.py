@@ -49,6 +49,12 @@ _SYNTAXES: Final = {
     "requirements": Syntax.LINES,
 }
 _QUOTED_SUFFIXES: Final = (".json", ".toml")
+_COMPOSE: Final = re.compile(r"(?:^|/)(?:docker-)?compose[\w.-]*\.ya?ml$")
+_FOR_DEVELOPERS: Final = re.compile(
+    r"^[ \t]+(?:(?:context|dockerfile):[ \t]*[\"']?(?:\./)?(?:dev|develop|development|local)/"
+    r"|target:[ \t]*[\"']?(?:dev|develop|development|local)[\"']?[ \t]*$)",
+    re.MULTILINE,
+)
 _NETRC: Final = frozenset({".netrc", "_netrc"})
 
 
@@ -154,7 +160,12 @@ def _is_within(secret: Secret, owned: tuple[tuple[int, int], ...]) -> bool:
     return at >= 0 and secret.start < owned[at][1]
 
 
+def _composes_development(file: SourceFile) -> bool:
+    """Whether a Compose file takes what it builds from a folder or a stage for developers (`context: ./dev/db`)."""
+    return _COMPOSE.search(file.path) is not None and _FOR_DEVELOPERS.search(file.text) is not None
+
+
 def _secrets_of(file: SourceFile, context: Context) -> list[Secret]:
-    if is_sample(file.path) or file.kind == "nginx":
+    if is_sample(file.path) or file.kind == "nginx" or _composes_development(file):
         return known_formats_in(file.text)
     return secrets_in(file.text, syntax_of(file), day=context.as_of)

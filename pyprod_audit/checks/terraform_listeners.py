@@ -1,7 +1,7 @@
 """Load balancers of Terraform that answer over plain HTTP.
 
 An application load balancer's listener takes HTTP when it names no protocol, and a redirect keeps the protocol unless
-it names one: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/lb_listener
+it names one: https://github.com/hashicorp/terraform-provider-aws/blob/main/website/docs/r/lb_listener.html.markdown
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ _HARMLESS = frozenset({
     "structlog", "loguru", "fastapi_cors", "celery", "fastapi_pagination", "brotli_asgi", "rollbar", "bugsnag",
     "starlette_csrf", "secure", "fastapi_limiter", "prometheus_fastapi_instrumentator", "prometheus_flask_exporter",
 })  # fmt: skip
-_HEALTH_PACKAGE = lazy(r"health|liveness|readiness|probes?\b|watchman|ping")
+_HEALTH_PACKAGE = lazy(r"health|liveness|readiness|watchman|(?:^|_)(?:ping|probes?)(?:_|$)")
+_SETTING = lazy(r"[A-Za-z_][\w.]{0,199}")
 _HARMLESS_WRAPPERS = ("ProxyFix", "WhiteNoise", "Sentry", "OpenTelemetryMiddleware", "ProxyHeadersMiddleware",
                       "CORSMiddleware", "WsgiToAsgi", "WSGIMiddleware")  # fmt: skip
 _DOCUMENTATION = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
@@ -56,7 +57,7 @@ def collect(found: Application, modules: Sequence[Resource], finder: ModuleFinde
     for module in considered:
         for router in module.node.items_at("routers"):
             key = (module.path, router.text_at("name") or "")
-            prefix = router.get("prefix")
+            prefix = _known(router.get("prefix"), finder)
             if prefix is not None and prefix.is_unknown:
                 graph.openings.setdefault(key, []).append(Opening("", "the prefix of a router is not known", router))
             graph.own_prefix[key] = (prefix.text or "") if prefix is not None else ""
@@ -76,7 +77,7 @@ def _read_module(module: Resource, found: Application, graph: _Graph, finder: Mo
         graph.routes.setdefault(owner, []).append((route, module))
     for include in module.node.items_at("includes"):
         owner = _node_of(include.text_at("owner") or "", module, found, graph, finder) or _ROOT
-        prefix = include.get("prefix")
+        prefix = _known(include.get("prefix"), finder)
         target = _node_of(include.text_at("router") or "", module, found, graph, finder)
         if prefix is not None and prefix.is_unknown:
             graph.openings.setdefault(owner, []).append(Opening("", "the prefix of a router is not known", include))
@@ -117,6 +118,22 @@ def _node_of(written: str, module: Resource, found: Application, graph: _Graph, 
             return None
         name, current = last, following
     return None
+
+
+def _known(prefix: Node | None, finder: ModuleFinder) -> Node | None:
+    """A prefix; one that names a constant of the repository (`settings.API_V1_STR`) is replaced by its value."""
+    if prefix is None or not isinstance(prefix.value, Unknown) or not _SETTING.fullmatch(prefix.value.expression):
+        return prefix
+    owner, _, name = prefix.value.expression.rpartition(".")
+    module = finder.module(owner)
+    if module is not None:
+        return module.node.mapping_at("assignments").get(name) or prefix
+    module = finder.module(owner.rpartition(".")[0])
+    for one in module.node.mapping_at("classes").values() if module is not None else ():
+        value = one.mapping_at("assignments").get(name)
+        if value is not None:
+            return value
+    return prefix
 
 
 def _doubts(found: Application, modules: Sequence[Resource], finder: ModuleFinder) -> Iterator[Opening]:
