@@ -67,6 +67,9 @@ def base_image_moves(stage: Resource, context: Context) -> Outcomes:
         tag = "" if reference.tag is None else reference.tag.text or ""
         if _fixes_a_version(reference.name, tag) or (not tag and is_built_here(reference.name, context.repository)):
             continue
+        if "$" in at.span.text:
+            yield Cannot(at.anchor, f"{reference.image} is the default of an ARG, which the build may replace")
+            continue
         why = f"the tag {tag} moves with every release" if tag else "without a tag it is :latest"
         yield Hit(
             (reference.tag or at).span if at is reference.node else at.span,

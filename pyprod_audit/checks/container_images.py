@@ -114,8 +114,8 @@ def _effect(tag: str, policy: str | None, *, runs_once: bool) -> str:
         return "so each run may be another version, and nobody can say which one it was"
     if always:
         return "so a restarted pod may run another version than its siblings, and a rollback brings nothing back"
-    shown = policy or "IfNotPresent, the default"
-    return f"and with imagePullPolicy {shown} each node keeps the version that it pulled first"
+    shown, comma = (policy, "") if policy else ("IfNotPresent, the default", ",")
+    return f"and with imagePullPolicy {shown}{comma} each node keeps the version that it pulled first"
 
 
 def _policy_place(container: Node, policy: str | None) -> tuple[tuple[Span, str], ...]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import is_custom, telling_words
-from pyprod_audit.link.network import backends, nearest
-from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.link.network import Backend, backends, nearest
+from pyprod_audit.model import Repository, Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, place_of
 
 # Custom resources that belong to a Service of their name instead of making it.
@@ -22,15 +21,6 @@ _FOLLOWERS = (
     "healthcheckpolicy", "gcpbackendpolicy", "ingressroute", "middleware", "targetgroupbinding", "kustomization",
 )  # fmt: skip
 _ALIKE = 0.75  # of SequenceMatcher: one slip in a name of eight letters
-
-
-@dataclass(frozen=True, slots=True)
-class _Backend:
-    """A Service as a route names it."""
-
-    name: Node
-    port: Node | None
-    namespace: str
 
 
 def backend_missing(route: Resource, context: Context) -> Outcomes:
@@ -60,24 +50,16 @@ def backend_missing(route: Resource, context: Context) -> Outcomes:
             yield from _service_missing(route, backend, context.repository)
 
 
-def _wanted(route: Resource) -> Iterator[_Backend]:
-    own = namespace_of(route)
-    if route.kind == "k8s.ingress":
-        actions = annotations_of(route)
-        for service, port in backends(route):
-            if port is not None and port.text == "use-annotation":
-                continue  # an action of the AWS load balancer controller, not a Service
-            if f"alb.ingress.kubernetes.io/actions.{service.text}" not in actions:
-                yield _Backend(service, port, own)
-        return
-    for rule in route.node.items_at("spec.rules"):
-        for reference in rule.items_at("backendRefs"):
-            name = reference.get("name")
-            if name is not None and reference.text_at("kind") in (None, "Service") and not reference.text_at("group"):
-                yield _Backend(name, reference.get("port"), reference.text_at("namespace") or own)
+def _wanted(route: Resource) -> Iterator[Backend]:
+    actions = annotations_of(route) if route.kind == "k8s.ingress" else {}
+    for backend in backends(route):
+        # an action of the AWS load balancer controller is no Service
+        uses_action = backend.port is not None and backend.port.text == "use-annotation"
+        if not uses_action and f"alb.ingress.kubernetes.io/actions.{backend.name.text}" not in actions:
+            yield backend
 
 
-def _service_missing(route: Resource, backend: _Backend, repository: Repository) -> Outcomes:
+def _service_missing(route: Resource, backend: Backend, repository: Repository) -> Outcomes:
     name = backend.name.text or ""
     elsewhere = repository.memo("checks.services_by_name", _services_by_name).get(name, [])
     beside = list(_beside(route, repository))
@@ -106,7 +88,7 @@ def _service_missing(route: Resource, backend: _Backend, repository: Repository)
     )
 
 
-def _port_missing(route: Resource, backend: _Backend, found: Sequence[Resource], repository: Repository) -> Outcomes:
+def _port_missing(route: Resource, backend: Backend, found: Sequence[Resource], repository: Repository) -> Outcomes:
     port = backend.port
     if port is None or port.value is None:
         return

@@ -12,6 +12,7 @@ from pyprod_audit.checks.workload_view import (
     ends_before_start,
     is_added_to,
     is_injected,
+    is_one_shot,
     is_windows,
     pod_of,
     present,
@@ -194,7 +195,7 @@ def _host_paths(pod: Resource, context: Context, *, is_agent: bool) -> Iterator[
         written = posixpath.normpath(path.text)
         name = volume.text_at("name") or ""
         writable = _writable_mount(pod, name, context)
-        effect = _effect(written, writable=writable is not None)
+        effect = _effect(written, writable=writable is not None, ends=is_one_shot(pod))
         if is_agent and not (_is_socket(written) or (written == "/" and writable is not None)):
             continue
         if effect:
@@ -208,8 +209,8 @@ def _host_paths(pod: Resource, context: Context, *, is_agent: bool) -> Iterator[
             )
 
 
-def _effect(path: str, *, writable: bool) -> str:
-    """What mounting `path` of the node means; empty when it is harmless."""
+def _effect(path: str, *, writable: bool, ends: bool) -> str:
+    """What mounting `path` of the node means; empty when it is harmless. `ends`: the pod runs once."""
     if _is_socket(path):
         return "whoever runs code in this container can start any other on the node, as root"
     if f"{path}/".startswith(_HARMLESS):
@@ -219,7 +220,7 @@ def _effect(path: str, *, writable: bool) -> str:
         return f"whoever runs code in this container can {how} the node's own files"
     if writable:
         return "what it writes stays on that node, and a pod that moves finds other files or none"
-    return "it works only on nodes that have these files, and shows them to the container"
+    return "" if ends else "it works only on nodes that have these files, and shows them to the container"
 
 
 def _is_socket(path: str) -> bool:

@@ -12,12 +12,10 @@ from pyprod_audit.checks.pip_installs import Step, file_in_tree, steps
 from pyprod_audit.model import Node, Repository, Resource
 
 _MAX_FILES = 1_000
+_HEADER = 1_000
 # What pip-compile and uv write into a list that they compile from a manifest: the command, and who asked for a line.
-_COMPILED = re.compile(
-    r"\((?:\./)?(pyproject\.toml|setup\.py|setup\.cfg)\)$"
-    r"|^# .{0,200}\bcompile\b.{0,300}[ /=](pyproject\.toml|setup\.py|setup\.cfg)",
-    re.MULTILINE,
-)
+_ASKED_BY = re.compile(r"\((?:\./)?(pyproject\.toml|setup\.py|setup\.cfg)\)$", re.MULTILINE)
+_COMMAND = re.compile(r"^# .{0,200}\bcompile\b.{0,300}[ /=](pyproject\.toml|setup\.py|setup\.cfg)", re.MULTILINE)
 _PARTLY = re.compile(r"^# .{0,400}--(?:group|only-group|only-deps|build-deps-for|only-build-deps)\b", re.MULTILINE)
 
 
@@ -164,8 +162,8 @@ def is_fully_pinned(resource: Resource) -> bool:
 
 def compiled_from_manifest(resource: Resource) -> str | None:
     """The path of the manifest beside it that a requirements file was compiled from, as the compiler noted in it."""
-    text = resource.source.text
-    found = _COMPILED.search(text)
-    if found is None or _PARTLY.search(text, 0, min(len(text), 1_000)) or is_workplace(resource.path):
+    text, head = resource.source.text, min(len(resource.source.text), _HEADER)
+    found = _COMMAND.search(text, 0, head) or _ASKED_BY.search(text)
+    if found is None or _PARTLY.search(text, 0, head) or is_workplace(resource.path):
         return None
-    return posixpath.join(posixpath.dirname(resource.path), found[1] or found[2])
+    return posixpath.join(posixpath.dirname(resource.path), found[1])

@@ -15,7 +15,7 @@ from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.traffic import sends_to, services_for
 from pyprod_audit.checks.workload_view import image_name, pod_of, present
 from pyprod_audit.link.datastores import database_of_image
-from pyprod_audit.link.workloads import autoscalers
+from pyprod_audit.link.workloads import autoscalers, replica_range
 from pyprod_audit.model import Node, Repository, Resource, Span
 from pyprod_audit.model.kubernetes import name_of, place_of
 from pyprod_audit.model.units import percentage
@@ -174,16 +174,20 @@ class Replicas:
 
 
 def least_replicas(workload: Resource, repository: Repository) -> Replicas | Cannot:
-    """How many pods a workload has at least: of its autoscaler, else its own, else 1, which is Kubernetes' default."""
+    """How many pods a workload has at least: of its autoscaler, else its own, else 1, which is Kubernetes' default.
+
+    0 where KEDA may stop the last one.
+    """
     patch = patch_that_sets(workload, "replicas", repository) or _kustomized_replicas(workload, repository)
     if patch:
         return Cannot(place_of(workload), f"{patch} sets the number of replicas")
     node: Node | None
     for scaler in autoscalers(workload, repository):
-        node = scaler.node.get("spec.minReplicas") or scaler.node.get("spec.minReplicaCount")
-        if node is None:
-            return Replicas(1, place_of(scaler), f"{scaler.address} has no minReplicas, which is 1")
-        return _as_replicas(node, "minReplicas")
+        least, _ = replica_range(scaler)
+        name = "minReplicas" if scaler.kind == "k8s.horizontalpodautoscaler" else "minReplicaCount"
+        if isinstance(least, int):
+            return Replicas(least, place_of(scaler), f"{scaler.address} has no {name}, which is {least}")
+        return _as_replicas(least, least.key.text if least.key is not None else name)
     node = present(workload.node, "spec", "replicas")
     if node is None:
         spec = workload.node.get("spec")

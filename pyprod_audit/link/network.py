@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
 from pyprod_audit.model import Node, Repository, Resource, Scalar, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
 
-_ROUTES = ("k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.virtualservice")
+_ROUTES = (
+    "k8s.ingress", "k8s.httproute", "k8s.grpcroute", "k8s.tcproute", "k8s.tlsroute", "k8s.virtualservice",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A Service as a route names it: `name` and `port` as written, the namespace that it is looked for in ("": any)."""
+
+    name: Node
+    port: Node | None
+    namespace: str
+
+    @property
+    def service(self) -> str | None:
+        """The name of the Service; None when it is not known."""
+        return None if self.name.text is None else self.name.text.partition(".")[0]
 
 
 def services_of(podspec: Resource, repository: Repository) -> list[Resource]:
@@ -66,49 +83,54 @@ def routes_to(service: Resource, repository: Repository) -> list[Resource]:
     """The Ingress and Gateway API routes that name `service` as a backend."""
     by_backend = repository.memo("link.routes_by_backend", _routes_by_backend)
     candidates = by_backend.get(service.node.text_at("metadata.name") or "", ())
-    return nearest([route for route in candidates if same_namespace(route, service)], service)
+    own = namespace_of(service)
+    there = [route for route, namespace in candidates if not own or not namespace or own == namespace]
+    return nearest(list(dict.fromkeys(there)), service)
 
 
-def _routes_by_backend(repository: Repository) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
+def _routes_by_backend(repository: Repository) -> dict[str, list[tuple[Resource, str]]]:
+    found: dict[str, list[tuple[Resource, str]]] = {}
     for route in repository.of_kind(*_ROUTES):
-        for name in dict.fromkeys(backend.text for backend, _ in backends(route)):
-            if name is not None:
-                found.setdefault(name, []).append(route)
+        for backend in backends(route):
+            if backend.service is not None:
+                found.setdefault(backend.service, []).append((route, backend.namespace))
     return found
 
 
-def backends(route: Resource) -> Iterator[tuple[Node, Node | None]]:
-    """Name and port of each backend Service of an Ingress, a Gateway API route or an Istio VirtualService."""
+def backends(route: Resource) -> Iterator[Backend]:
+    """The backend Services of an Ingress, a Gateway API route or an Istio VirtualService; other kinds are left out."""
     spec = route.node.get("spec")
     if spec is None:
         return
+    own = namespace_of(route)
     if route.kind == "k8s.ingress":
         default = spec.get("defaultBackend") or spec.get("backend")
         if default is not None:
-            yield from _ingress_backend(default)
+            yield from _ingress_backend(default, own)
         for rule in spec.items_at("rules"):
             for path in rule.items_at("http.paths"):
                 backend = path.get("backend")
                 if backend is not None:
-                    yield from _ingress_backend(backend)
+                    yield from _ingress_backend(backend, own)
         return
-    for rule in (*spec.items_at("rules"), *spec.items_at("http"), *spec.items_at("tcp")):
+    for rule in (*spec.items_at("rules"), *spec.items_at("http"), *spec.items_at("tcp"), *spec.items_at("tls")):
         for reference in rule.items_at("backendRefs"):
             kind = reference.text_at("kind")
             name = reference.get("name")
-            if name is not None and kind in (None, "Service"):
-                yield name, reference.get("port")
+            if name is not None and kind in (None, "Service") and not reference.text_at("group"):
+                yield Backend(name, reference.get("port"), reference.text_at("namespace") or own)
         for target in rule.items_at("route"):
             host = target.get("destination.host")
             if host is not None:
-                yield host, target.get("destination.port.number")
+                named = (host.text or "").partition(".")[2].partition(".")[0]  # service.namespace.svc.cluster.local
+                yield Backend(host, target.get("destination.port.number"), named or own)
 
 
-def _ingress_backend(backend: Node) -> Iterator[tuple[Node, Node | None]]:
+def _ingress_backend(backend: Node, namespace: str) -> Iterator[Backend]:
     name = backend.get("service.name") or backend.get("serviceName")
     if name is not None:
-        yield name, backend.get("service.port.number") or backend.get("service.port.name") or backend.get("servicePort")
+        port = backend.get("service.port.number") or backend.get("service.port.name") or backend.get("servicePort")
+        yield Backend(name, port, namespace)
 
 
 def proxies_to(hosts: Iterable[str], repository: Repository) -> list[Resource]:

@@ -105,7 +105,7 @@ def trace_commands(
     """Like `trace`, for a script that has been parsed already (the shell form of a Dockerfile)."""
     trail = _Trail([wrapper], env)
     words = _through_commands(tuple(commands), (), shell, trail)
-    return None if words is None else _trace(words, shell, scripts, trail)
+    return _trace(words, shell, scripts, trail)
 
 
 def _trace(current: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trail) -> Startup | None:
@@ -128,7 +128,7 @@ def _trace(current: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trai
 def _look_through(
     name: str, words: tuple[Node, ...], shell: str, scripts: Scripts, trail: _Trail
 ) -> tuple[Node, ...] | None:
-    """The words behind the first program, or None when it is the one that serves."""
+    """The words behind the first program: None when it is the one that serves, none when they are not known."""
     if name in _SHELLS:
         return _through_shell(name, words, shell, scripts, trail)
     if name in _INITS:
@@ -174,7 +174,7 @@ def _through_shell(
         if not text.startswith("-"):
             script = scripts(text)
             trail.wrappers.append(f"{name} {posixpath.basename(text)}")
-            return _through_script(script, words[index + 1 :], trail) if script is not None else None
+            return _through_script(script, words[index + 1 :], trail) if script is not None else ()
     return None
 
 
@@ -191,11 +191,11 @@ def _commands(script: Node) -> tuple[Node, ...]:
 
 def _through_commands(
     commands: tuple[Node, ...], arguments: tuple[Node, ...], family: str, trail: _Trail
-) -> tuple[Node, ...] | None:
+) -> tuple[Node, ...]:
     """The words of the command of a `-c` script that serves; `arguments` are its `$1` and the following."""
     serving = _serving(commands)
     if serving is None:
-        return None
+        return ()
     trail.env = _with_assignments(trail.env, commands, serving)
     words = _expanded(serving, arguments, trail.env)
     if not _flag(serving, "exec"):
@@ -250,12 +250,12 @@ def _with_assignments(env: Environment, commands: Sequence[Node], serving: Node)
     return Environment(variables, env.open)
 
 
-def _through_script(script: Resource, arguments: tuple[Node, ...], trail: _Trail) -> tuple[Node, ...] | None:
+def _through_script(script: Resource, arguments: tuple[Node, ...], trail: _Trail) -> tuple[Node, ...]:
     """The words of the command in a script file that serves; the shell of a file never replaces itself."""
     commands = script.node.items_at("commands")
     serving = _serving(commands)
     if serving is None:
-        return None
+        return ()
     if not _flag(serving, "exec"):
         others = [c for c in commands if c is not serving and _serves(c) and _flag(c, "exec")]
         trail.lose(

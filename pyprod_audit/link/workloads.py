@@ -88,6 +88,18 @@ def _workloads_by_name(repository: Repository) -> dict[tuple[str, str], list[Res
     return found
 
 
+def replica_range(scaler: Resource) -> tuple[Node | int, Node | int | None]:
+    """The fewest and the most pods that an autoscaler may set: what is written, else the default.
+
+    An HPA has 1 at least and no default at most. KEDA has 0 and 100, and goes down to `idleReplicaCount` where one is
+    set: https://keda.sh/docs/latest/reference/scaledobject-spec/.
+    """
+    get = scaler.node.get
+    if scaler.kind == "k8s.scaledobject":
+        return get("spec.idleReplicaCount") or get("spec.minReplicaCount") or 0, get("spec.maxReplicaCount") or 100
+    return get("spec.minReplicas") or 1, get("spec.maxReplicas")
+
+
 def _scalers_by_target(repository: Repository) -> dict[tuple[str, str], list[Resource]]:
     found: dict[tuple[str, str], list[Resource]] = {}
     for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
@@ -108,9 +120,9 @@ def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Un
         "k8s.replicas": replicas, "k8s.min_replicas": replicas, "k8s.max_replicas": replicas,
     }  # fmt: skip
     for scaler in autoscalers(workload, repository):
-        lowest = scaler.node.get("spec.minReplicas") or scaler.node.get("spec.minReplicaCount")
-        highest = scaler.node.get("spec.maxReplicas") or scaler.node.get("spec.maxReplicaCount")
-        found["k8s.min_replicas"] = number(lowest) if lowest is not None else Fact(1, place_of(scaler), declared=False)
-        if highest is not None:
-            found["k8s.max_replicas"] = number(highest)
+        for name, bound in zip(("k8s.min_replicas", "k8s.max_replicas"), replica_range(scaler), strict=True):
+            if bound is not None:
+                found[name] = (
+                    number(bound) if isinstance(bound, Node) else Fact(bound, place_of(scaler), declared=False)
+                )
     return found
