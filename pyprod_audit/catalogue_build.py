@@ -25,6 +25,8 @@ _REQUIRED = ("id", "name", "title", "section", "severity", "confidence", "target
              "fix", "references", "examples")  # fmt: skip
 _OPTIONAL = ("aliases", "profile", "when", "expect", "function", "params", "redact", "security", "since")
 _LONGEST_NAME = 40
+_MARK = re.compile(r"\s*(?:#|//|--|;|<!--|\{#|/\*).*\bexpect(?: twice)?\s*(?:-->|#\}|\*/)?\s*")
+_SPECIAL = ("expect", "as_of", "undecided")
 
 
 class RuleError(ValueError):
@@ -129,8 +131,25 @@ def build(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             seen[key] = rule["id"]
     rules.sort(key=lambda rule: (rule["section"], rule["id"]))
     index = {"sections": sections, "rules": [{k: rule[k] for k in _SLIM if k in rule} for rule in rules]}
-    docs = {rule["id"]: {k: rule[k] for k in _DOCS if k in rule} for rule in rules}
+    docs = {
+        rule["id"]: {**{k: rule[k] for k in _DOCS if k in rule}, "examples": _shown(rule["examples"])} for rule in rules
+    }
     return index, docs
+
+
+def _shown(examples: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """The examples as people read them: files only, without the lines that mark where a finding must stand."""
+    return {
+        kind: [
+            {
+                path: "\n".join(line for line in text.split("\n") if not _MARK.fullmatch(line))
+                for path, text in example.items()
+                if path not in _SPECIAL
+            }
+            for example in examples[kind]
+        ]
+        for kind in ("bad", "good")
+    }
 
 
 def write(folder: Path, index_file: Path, docs_file: Path) -> None:

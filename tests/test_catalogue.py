@@ -83,3 +83,10 @@ def test_no_text_is_cut_short() -> None:
     for row in ROWS:
         for key in ("rationale", "fix", "message", "help"):
             assert not re.search(r"TODO|FIXME|lorem", str(row[key]), re.IGNORECASE)
+
+
+def test_the_marks_of_examples_are_not_shown() -> None:
+    for doc in catalogue.load_docs().values():
+        for example in (*doc.bad, *doc.good):
+            assert not any(re.search(r"\bexpect$", line) for text in example.values() for line in text.split("\n"))
+            assert not {"expect", "as_of", "undecided"} & set(example)

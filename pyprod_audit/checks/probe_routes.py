@@ -28,6 +28,9 @@ _ASKS = lazy(
     r"(?:ping|get|set|info|server_info|command)$|^django\.db\.connections?(?:\.\w{1,30}){0,2}\.(?:cursor|ensure_connection)$"
     r"|^sqlalchemy\.[\w.]{1,80}\.(?:execute|connect|begin|scalar)$|^(?:psycopg2?|asyncpg|pymysql|MySQLdb)\.connect$"
 )
+# What FastAPI injects into a handler, and what is done with it: the handler's own name for it may be any.
+_INJECTED = lazy(r"(?:^|[._])(?i:db|database|session|async_session|conn|connection|pool|redis)(?i:_?dep)?$")
+_RUNS = lazy(r"\.(?:execute|exec|scalar|scalars|fetch|fetchone|fetchval|ping)$")
 _NOT_STORES = lazy(
     r"^(?:flask\.request|flask\.session|request|self\.request|session|os|cache_control)\b\.?(?:get|args|headers)?"
 )
@@ -117,7 +120,8 @@ def _mentioned(path: str, service: Service, routes: RouteSet, repository: Reposi
     stripped = path.strip("/")
     if not stripped:
         return None
-    pattern = re.compile(rf"""["'/]{re.escape(stripped)}/?["'?]""")
+    before = "[\"'/]" if routes.framework == "django" else "/"  # the others' paths begin with a slash
+    pattern = re.compile(rf"""{before}{re.escape(stripped)}/?["'?]""")
     spans = [(route.module.path, route.node.start, route.node.end) for route in (*routes.routes, *routes.unmounted)]
     prefix = f"{service.project}/" if service.project else ""
     for file, source in repository.files.items():
@@ -206,10 +210,11 @@ def liveness_depends(service: Service, context: Context) -> Outcomes:
 
 def _asked(route: Route, service: Service, repository: Repository) -> tuple[str, Span] | None:
     """A dependency that the handler of a route calls, and where the handler is."""
+    injected = any(_INJECTED.search(name.text or "") for name in route.node.items_at("depends"))
     for call, place in _calls(route, service, repository):
         if _NOT_STORES.match(call):
             continue
-        if _ASKS.search(call) or _EXECUTES.search(call):
+        if _ASKS.search(call) or _EXECUTES.search(call) or (injected and _RUNS.search(call)):
             return call, place
     return None
 
