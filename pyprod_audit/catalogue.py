@@ -182,8 +182,9 @@ def _refresh_checkout() -> None:
     rules = root / "rules"
     if not (root / "hatch_build.py").is_file() or not (rules / "sections.yaml").is_file():
         return
+    builder = _PACKAGE / "catalogue_build.py"
     built = min(INDEX.stat().st_mtime, DOCS.stat().st_mtime) if INDEX.is_file() and DOCS.is_file() else 0.0
-    newest = max(path.stat().st_mtime for path in (rules, *rules.glob("*"), *rules.glob("*/*.yaml")))
+    newest = max(path.stat().st_mtime for path in (builder, rules, *rules.glob("*"), *rules.glob("*/*.yaml")))
     if newest >= built:
         from pyprod_audit.catalogue_build import write
 

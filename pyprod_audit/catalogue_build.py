@@ -25,7 +25,7 @@ _REQUIRED = ("id", "name", "title", "section", "severity", "confidence", "target
              "fix", "references", "examples")  # fmt: skip
 _OPTIONAL = ("aliases", "profile", "when", "expect", "function", "params", "redact", "security", "since")
 _LONGEST_NAME = 40
-_MARK = re.compile(r"\s*(?:#|//|--|;|<!--|\{#|/\*).*\bexpect(?: twice)?\s*(?:-->|#\}|\*/)?\s*")
+_MARK = lazy(r"\s*(?:#|//|--|;|<!--|\{#|/\*).*\bexpect(?: twice)?\s*(?:-->|#\}|\*/)?\s*")
 _SPECIAL = ("expect", "as_of", "undecided")
 
 

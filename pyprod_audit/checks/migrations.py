@@ -12,20 +12,21 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_POSTGRES = re.compile(r"psycopg(?:2|2-binary|-binary|-c|-pool)?|asyncpg|aiopg|pg8000|psycopg2cffi|django-pgviews")
-_POSTGRES_ENGINE = re.compile(r"postgres|postgis|psycopg|asyncpg")
-_SQL_INDEX = re.compile(
+_POSTGRES = lazy(r"psycopg(?:2|2-binary|-binary|-c|-pool)?|asyncpg|aiopg|pg8000|psycopg2cffi|django-pgviews")
+_POSTGRES_ENGINE = lazy(r"postgres|postgis|psycopg|asyncpg")
+_SQL_INDEX = lazy(
     r"\bcreate\s+(?:unique\s+)?index\s+(?!concurrently\b)(?:if\s+not\s+exists\s+)?(?:[\w\".]{1,130}\s+)?on\s+(?:only\s+)?([\w\".]{1,130})",
     re.IGNORECASE,
 )
-_SQL_TYPE = re.compile(
+_SQL_TYPE = lazy(
     r"\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?([\w\".]{1,130})\s+alter\s+(?:column\s+)?[\w\"]{1,130}\s+"
     r"(?:set\s+data\s+)?type\s+([\w ]{1,40})",
     re.IGNORECASE,
 )
-_SQL_TABLE = re.compile(r"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?([\w\".]{1,130})", re.IGNORECASE)
-_TEXTUAL = re.compile(r"text|string|varchar|unicode|char", re.IGNORECASE)
+_SQL_TABLE = lazy(r"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?([\w\".]{1,130})", re.IGNORECASE)
+_TEXTUAL = lazy(r"text|string|varchar|unicode|char", re.IGNORECASE)
 
 
 _CHANGES = {

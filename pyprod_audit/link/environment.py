@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from pyprod_audit.model import Node, Resource, Unknown
 from pyprod_audit.model.kubernetes import env_of
+from pyprod_audit.model.patterns import lazy
 
-_SHELL = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+?=])([^${}]*))?\})")
+_SHELL = lazy(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+?=])([^${}]*))?\})")
 # Single quotes, double quotes, a backslash, a bare variable, anything else.
-_PIECE = re.compile(r"'([^']*)'|\"((?:[^\"\\]|\\.)*)\"|\\(.)|(\$\w+|\$\{[^}]*\})|([^'\"\\$]+|.)", re.DOTALL)
-_KUBERNETES = re.compile(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
+_PIECE = lazy(r"'([^']*)'|\"((?:[^\"\\]|\\.)*)\"|\\(.)|(\$\w+|\$\{[^}]*\})|([^'\"\\$]+|.)", re.DOTALL)
+_KUBERNETES = lazy(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
