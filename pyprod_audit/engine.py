@@ -158,6 +158,7 @@ def _vocabulary_check(rule: Rule, expect: Test, guard: Test | None) -> Check:
 
 def _finding(rule: Rule, subject: Subject, hit: Hit, owners: Mapping[int, str]) -> Finding:
     address = hit.address or _address(subject)
+    redact = rule.redact if hit.redact is None else hit.redact
     values = {"address": address, "name": _name(subject), **hit.values}
     return Finding(
         rule_id=rule.id,
@@ -167,8 +168,8 @@ def _finding(rule: Rule, subject: Subject, hit: Hit, owners: Mapping[int, str]) 
         section=rule.section,
         message=fill(hit.message or rule.message, values),
         address=address,
-        primary=Location(_narrow(hit.span), redact=rule.redact),
-        related=tuple(Location(_narrow(span), label, redact=rule.redact) for span, label in hit.related),
+        primary=Location(_narrow(hit.span), redact=redact),
+        related=tuple(Location(_narrow(span), label, redact=redact) for span, label in hit.related),
         service=subject.name if isinstance(subject, Service) else _owner(subject, owners),
         help=fill(rule.help, values),
     )

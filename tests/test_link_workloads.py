@@ -42,9 +42,9 @@ def repository(files: Mapping[str, str]) -> Repository:
     intake = from_sources([SourceFile(path, text) for path, text in files.items()])
     resources, problems = evaluate(intake.resources, intake.paths)
     assert not problems
-    built, problems = build(intake.files, intake.paths, resources)
-    assert not problems
-    return built
+    found = Repository(intake.files, intake.paths, resources)
+    found.services = build(found)
+    return found
 
 
 @pytest.mark.parametrize(

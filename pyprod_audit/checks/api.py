@@ -26,7 +26,8 @@ class Hit:
 
     `values` fill the message's `{placeholders}` (`{address}` is always there); `related` are the other ends with their
     labels; `address` replaces the subject's address (needed when one subject gives several hits, so that their
-    fingerprints differ); `message` replaces the rule's message when the rule bundles several conditions.
+    fingerprints differ); `message` replaces the rule's message when the rule bundles several conditions; `redact` says,
+    against the rule's own `redact`, whether the places hold a secret.
     """
 
     span: Span
@@ -34,6 +35,7 @@ class Hit:
     related: tuple[tuple[Span, str], ...] = ()
     address: str = ""
     message: str = ""
+    redact: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

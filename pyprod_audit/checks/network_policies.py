@@ -82,7 +82,7 @@ def _open_workloads(repository: Repository) -> Outcomes:
     if not pods:
         yield Skip("no workloads are in the repository")
         return
-    others = repository.of_kind(*_OTHERS)
+    others = [one for one in repository.of_kind(*_OTHERS) if _is_about_traffic(one)]
     if others:
         yield Cannot(place_of(others[0]), f"what {others[0].address} allows is not evaluated")
         return
@@ -114,6 +114,11 @@ def _open_workloads(repository: Repository) -> Outcomes:
                 yield _one_for([pod], workload_of(pod), "NetworkPolicies select others of its namespace, but not it")
         else:
             yield _one_for(found, f"namespace/{namespace}", f"namespace {namespace} has no NetworkPolicy")
+
+
+def _is_about_traffic(policy: Resource) -> bool:
+    """Whether the policy may guard pods; one of Kyverno does when it generates NetworkPolicies."""
+    return policy.kind != "k8s.clusterpolicy" or "NetworkPolicy" in policy.node.span.text
 
 
 def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:

@@ -69,6 +69,8 @@ _PLAIN: Final = {
     Syntax.YAML: _FLOW,
 }
 _LONGEST_LINE: Final = 420
+_MOST_JUDGED: Final = 5_000
+"""Values of one text that are looked at: enough for any real file, and a bound for one made to cost time."""
 _HEADER: Final = re.compile(
     r"[\"']?[ \t]{0,4}[:=,][ \t]{0,4}[\"']?(?P<scheme>Bearer|Basic|Token|token|bearer|basic)[ \t]{1,4}(?P<value>[\w.~+/=-]{16,600})"
 )
@@ -129,18 +131,24 @@ def _named(text: str, syntax: Syntax, start: int, end: int, day: date | None, le
     lowered = text.lower()
     if len(lowered) != len(text):
         lowered = text  # a few letters grow when lowered (İ): offsets matter more than names in capitals
+    judged = 0
     for begin, stop in _names(text, lowered, start, end):
+        if judged >= _MOST_JUDGED:
+            return
         name = text[begin:stop]
         if lowered.startswith("authorization", begin) or name.lower().endswith("authorization"):
             yield from _header(text, name, stop, end)
             continue
         sort = sort_of(name)
+        if text.startswith("::", begin - 2) and begin >= 2:
+            continue  # the last part of a type's name: `AWS::ApiGateway::ApiKey`
         if sort is Sort.NOTHING or (syntax is not Syntax.NETRC and _in_comment(text, begin, syntax)):
             continue
         place = _value(text, syntax, begin, stop, end)
         if place is None:
             continue
         value = text[place[0] : place[1]]
+        judged += 1
         if value.lower() != name.lower() and judge(value, sort, day) >= least:
             yield Secret(f"a {sort.value}" if sort is Sort.PASSWORD else "a key or token", name, *place)
 

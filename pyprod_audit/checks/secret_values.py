@@ -76,7 +76,13 @@ _PATH: Final = re.compile(
 )
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
 _UUID: Final = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
+_CALL: Final = re.compile(r"^[\w.]+\(.*\)$")
 _CONSTANT: Final = re.compile(r"^[A-Z][A-Z_]+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
+# The samples of RFC 6749 and RFC 6750, which every OAuth library repeats.
+_DOCUMENTED: Final = frozenset({
+    "2YotnFZFEjr1zCsicMWpAA", "tGzv3JOkF0XG5Qx2TlKWIA", "czZCaGRSa3F0MzpnWDFmQmF0M2JW", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
+    "mF_9.B5f-4.1JqM", "SplxlOBeZQQYbYS6WxSbIA", "7Fjfp0ZBr1KtDRbnfVdmIw", "gX1fBat3bV",
+})  # fmt: skip
 _CAMEL: Final = re.compile(r"[a-z][A-Z][a-z]")
 _DOTTED: Final = re.compile(r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){1,6}(?:\(.*\))?$")
 _JWT: Final = re.compile(r"^eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}$")
@@ -99,7 +105,7 @@ def judge(value: str, sort: Sort, day: date | None = None) -> Value:
     lowered = text.lower()
     if (sort is Sort.PASSWORD or len(text) >= 6) and _is_default(text):
         return Value.DEFAULT
-    if is_stand_in(text) or lowered in _SWITCHES or is_reference(text, sort):
+    if is_stand_in(text) or text in _DOCUMENTED or lowered in _SWITCHES or is_reference(text, sort):
         return Value.NOTHING
     if _PLACEHOLDER.search(lowered):
         return Value.NOTHING
@@ -138,7 +144,7 @@ def is_reference(text: str, sort: Sort) -> bool:
         return True
     if _PATH.match(text) and not (sort is Sort.KEY and len(text) >= 40):
         return True
-    if _CONSTANT.match(text) or _DOTTED.match(text) or (_UUID.match(text) and sort is not Sort.PASSWORD):
+    if _CONSTANT.match(text) or _DOTTED.match(text) or _CALL.match(text) or (_UUID.match(text) and sort is not Sort.PASSWORD):
         return True
     return sort is Sort.KEY and _names_a_thing(text)
 
