@@ -61,7 +61,11 @@ def check(
             except Exception as error:  # noqa: BLE001 - likewise, for one subject
                 checked.problems.append(_crash(rule, _path(subject), error))
                 continue
-            _record(rule, subject, outcomes, count, checked, owners, seen)
+            if outcomes:
+                _record(rule, subject, outcomes, count, checked, owners, seen)
+            else:
+                count.applied += 1
+                count.passed += 1
     return checked
 
 
@@ -83,10 +87,8 @@ def _record(
             checked.undecided.append(Undecided(rule.id, _address(subject), outcome.span, outcome.because))
     if hits:
         count.failed += 1
-    elif outcomes:
-        count.undecided += 1
     else:
-        count.passed += 1
+        count.undecided += 1
     places = set()
     for hit in hits:
         finding = _finding(rule, subject, hit, owners)

@@ -5,13 +5,13 @@ Releases and replacements from https://kubernetes.io/docs/reference/using-api/de
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.model import Resource
+from pyprod_audit.model.patterns import lazy
 
-_RELEASE = re.compile(r"v?([0-9]{1,3})\.([0-9]{1,3})")
+_RELEASE = lazy(r"v?([0-9]{1,3})\.([0-9]{1,3})")
 
 
 class Removal(NamedTuple):

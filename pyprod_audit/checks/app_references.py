@@ -11,12 +11,13 @@ from pyprod_audit.checks.service_view import address_at, command_in_words, in_wo
 from pyprod_audit.link.application import finder_of
 from pyprod_audit.link.python_modules import module_at
 from pyprod_audit.model import AppReference, Process, Repository, Resource, Service, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _LOADERS = frozenset({"gunicorn", "uvicorn", "hypercorn", "daphne", "uwsgi", "granian", "waitress-serve",
                       "fastapi run"})  # fmt: skip
-_BUILT = re.compile(r"\b(?:git clone|unzip|tar\s{1,9}-{0,2}[a-z]{0,9}x|startproject|cookiecutter)\b")
+_BUILT = lazy(r"\b(?:git clone|unzip|tar\s{1,9}-{0,2}[a-z]{0,9}x|startproject|cookiecutter)\b")
 _INSTALLERS = frozenset({"uv", "poetry", "pdm", "pipenv"})
-_NAME = re.compile(r"[^a-z0-9]+")
+_NAME = lazy(r"[^a-z0-9]+")
 _SUGGESTED = 3
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
 from pyprod_audit.model import Node, Resource
+from pyprod_audit.model.patterns import lazy
 
 _VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "request", "send")
 _WAITS = {
@@ -22,17 +22,17 @@ _WAITS = {
 }  # fmt: skip
 # Objects whose methods wait for the network: what they are made by, the methods, and what to use instead.
 _CLIENTS = (
-    (re.compile(r"requests(?:\.api|\.Session|\.sessions\.Session|\.session)?"), _VERBS, "httpx.AsyncClient"),
-    (re.compile(r"httpx(?:\.Client)?"), (*_VERBS, "stream"), "httpx.AsyncClient"),
-    (re.compile(r"urllib3\.PoolManager"), ("request", "urlopen"), "httpx.AsyncClient"),
-    (re.compile(r"redis\.(?:Redis|StrictRedis|from_url|Redis\.from_url|client\.Redis)"), (), "redis.asyncio"),
-    (re.compile(r"psycopg2\.connect(?:\.cursor)?|psycopg\.connect(?:\.cursor)?|pymysql\.connect(?:\.cursor)?"
+    (lazy(r"requests(?:\.api|\.Session|\.sessions\.Session|\.session)?"), _VERBS, "httpx.AsyncClient"),
+    (lazy(r"httpx(?:\.Client)?"), (*_VERBS, "stream"), "httpx.AsyncClient"),
+    (lazy(r"urllib3\.PoolManager"), ("request", "urlopen"), "httpx.AsyncClient"),
+    (lazy(r"redis\.(?:Redis|StrictRedis|from_url|Redis\.from_url|client\.Redis)"), (), "redis.asyncio"),
+    (lazy(r"psycopg2\.connect(?:\.cursor)?|psycopg\.connect(?:\.cursor)?|pymysql\.connect(?:\.cursor)?"
                 r"|MySQLdb\.connect(?:\.cursor)?"),
      ("execute", "executemany", "fetchone", "fetchall", "fetchmany", "commit"), "an asynchronous driver"),
-    (re.compile(r"sqlalchemy\.(?:engine\.)?create_engine"), ("connect", "begin", "execute"),
+    (lazy(r"sqlalchemy\.(?:engine\.)?create_engine"), ("connect", "begin", "execute"),
      "sqlalchemy.ext.asyncio"),
-    (re.compile(r"boto3\.(?:client|resource|Session\.client|session\.Session\.client)"), (), "aioboto3"),
-    (re.compile(r"smtplib\.SMTP(?:_SSL)?"), ("send_message", "sendmail", "login", "starttls"), "aiosmtplib"),
+    (lazy(r"boto3\.(?:client|resource|Session\.client|session\.Session\.client)"), (), "aioboto3"),
+    (lazy(r"smtplib\.SMTP(?:_SSL)?"), ("send_message", "sendmail", "login", "starttls"), "aiosmtplib"),
 )  # fmt: skip
 # Methods that stay in the process.
 _AT_HAND = frozenset({"close", "pipeline", "register_script", "lock", "pubsub", "generate_presigned_url",

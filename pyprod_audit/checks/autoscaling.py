@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.kubernetes_selection import telling_words
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.scaling_metrics import scaled_resources
@@ -141,6 +142,9 @@ def narrow_range(scaler: Resource, context: Context) -> Outcomes:
         )
         return
     if low != 1:
+        return
+    if is_workplace(scaler.path):
+        yield Skip("it is deployed for developers")
         return
     targets = scaled_by(scaler, repository)
     pods = [pod for one in targets for pod in repository.children(one, "k8s.podspec")]

@@ -13,6 +13,7 @@ from pyprod_audit.checks.script_view import Script, script_of
 from pyprod_audit.checks.secret_values import is_stand_in
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import object_of
+from pyprod_audit.model.patterns import lazy
 
 _LOGICAL = frozenset({"pg_dump", "pg_dumpall", "mysqldump", "mariadb-dump", "mysqlpump", "mongodump"})
 _CARRIERS = frozenset({
@@ -24,19 +25,19 @@ _FILTERS = frozenset({
     "gzip", "pigz", "bzip2", "pbzip2", "xz", "zstd", "lz4", "lzop", "7z", "zip", "openssl", "gpg", "gpg2", "age", "pv",
     "tee", "split", "cat", "dd", "sed", "grep", "awk", "head", "tail", "tr", "sponge", "mbuffer", "buffer",
 })  # fmt: skip
-_UPLOADERS = re.compile(
+_UPLOADERS = lazy(
     r"(?i)\b(?:aws|s3cmd|s4cmd|s5cmd|gsutil|gcloud|rclone|restic|borg|borgmatic|kopia|duplicity|azcopy|az|b2|mc|scp|sftp"
     r"|lftp|ncftpput|rsync|swift|oci|doctl|wal-g|pgbackrest|barman|tarsnap|rdiff-backup|ossutil|gof3r|s3fs|boto3|ftp"
     r"|coscmd|obsutil|velero|upload|offsite)\b|upload|\b(?:s3|gs|b2|az|wasbs?|abfss?|swift|s?ftps?|rsync|davs?|oss|cos)://"
     r"|\bcurl\b[^\n]{0,300}\s(?:-T|--upload-file|-F|--form|--data-binary|-XPUT|-X\s?(?:PUT|POST))"
 )
-_COMMENT = re.compile(r"(?m)^[ \t]*#[^\n]*")
+_COMMENT = lazy(r"(?m)^[ \t]*#[^\n]*")
 _TO_FILE = ("-f", "--file", "--result-file", "-r", "--out", "-o", "--archive")
 _NO_DATA = frozenset({"--version", "-V", "--help", "-?", "--schema-only", "-s", "--no-data", "--list", "-l"})
-_STATUS = re.compile(r"\$\?|PIPESTATUS|\btrap\b[^\n]{0,200}\bERR\b")
-_CHECKED_BEFORE = re.compile(r"(?:\b(?:if|elif|while|until)|!|\|\|)\s*$")
+_STATUS = lazy(r"\$\?|PIPESTATUS|\btrap\b[^\n]{0,200}\bERR\b")
+_CHECKED_BEFORE = lazy(r"(?:\b(?:if|elif|while|until)|!|\|\|)\s*$")
 _PASSWORD_VARIABLES = frozenset({"PGPASSWORD", "MYSQL_PWD", "MONGO_PASSWORD", "MONGODB_PASSWORD"})
-_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+]{1,20}://[^:@/\s]{0,100}:([^@/\s]{1,200})@")
+_URL_PASSWORD = lazy(r"[a-z][a-z0-9+]{1,20}://[^:@/\s]{0,100}:([^@/\s]{1,200})@")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
 from pyprod_audit.model import Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of
+from pyprod_audit.model.patterns import lazy
 
 _HOOKS: Final = (
     "helm.sh/hook",
@@ -21,7 +21,7 @@ _ERRANDS: Final = frozenset({
     "playground", "template", "jumpbox", "inspector", "bastion", "manual",
 })  # fmt: skip
 _PATTERN_WORDS: Final = frozenset({"template", "templates", "jenkins"})
-_TOKEN = re.compile(r"[^a-z0-9]+")
+_TOKEN = lazy(r"[^a-z0-9]+")
 
 
 def bare_pod(pod: Resource, _context: Context) -> Outcomes:

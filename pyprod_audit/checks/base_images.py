@@ -21,15 +21,16 @@ from pyprod_audit.checks.docker_view import (
 )
 from pyprod_audit.lifecycles import distro_of_tag, image_product, lifecycle, product_of_image, python_version_of_tag
 from pyprod_audit.model import Node, Resource
+from pyprod_audit.model.patterns import lazy
 
 _DISTRIBUTIONS = frozenset(("debian", "ubuntu", "alpine-linux", "amazon-linux", "rocky-linux", "almalinux", "rhel"))
 # Images that are a distribution and nothing more: the suite is their version.
 _SUITE_IMAGES = frozenset(("debian", "ubuntu", "buildpack-deps", "bitnami/minideb"))
 # What a tag says of the distribution below: `3.20` in `golang:alpine3.20` is no version of Go.
-_DISTRIBUTION_WORD = re.compile(
+_DISTRIBUTION_WORD = lazy(
     r"(?:alpine|debian|ubuntu|ubi|el|rocky|almalinux|windowsservercore-ltsc|ltsc)-?[0-9][0-9.]*"
 )
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_COMMIT = lazy(r"[0-9a-f]{7,40}")
 
 
 def python_minor_not_fixed(stage: Resource, context: Context) -> Outcomes:

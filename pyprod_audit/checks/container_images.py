@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import image_override, is_built_by_skaffold, patch_that_sets
 from pyprod_audit.checks.workload_view import image_name, is_injected, is_one_shot, present
 from pyprod_audit.model import Node, Resource, Span
+from pyprod_audit.model.patterns import lazy
 
 # distribution/reference: a registry's host may have capitals, the repository's path may not.
-_REPOSITORY = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_REPOSITORY = lazy(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
+_TAG = lazy(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 # Tags that are moved to whatever was built or released last. Others without a digit may be anybody's release names.
 _MOVING: Final = frozenset({
     "latest", "main", "master", "trunk", "head", "develop", "development", "dev", "edge", "nightly", "canary",

@@ -6,10 +6,11 @@ import re
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes
 from pyprod_audit.model import Repository, Resource, Span
+from pyprod_audit.model.patterns import lazy
 
 # Programs that read crontabs and give `%` no meaning; the crond of Alpine is busybox's.
-_OTHER_CRONS = re.compile(r"(?i)\b(?:supercronic|crond|dcron|yacron|ofelia)\b")
-_DATE = re.compile(r"\+[^\s%]{0,40}$")
+_OTHER_CRONS = lazy(r"(?i)\b(?:supercronic|crond|dcron|yacron|ofelia)\b")
+_DATE = lazy(r"\+[^\s%]{0,40}$")
 
 
 def percent_unescaped(entry: Resource, context: Context) -> Outcomes:

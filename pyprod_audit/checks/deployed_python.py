@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyprod_audit.checks.docker_view import root_reference, stages_behind
 from pyprod_audit.lifecycles import image_product
 from pyprod_audit.model import Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_RUNTIME = re.compile(r"python([23])\.?([0-9]{1,2})")
-_MINOR = re.compile(r"([23])\.([0-9]{1,2})(?![0-9])")
+_RUNTIME = lazy(r"python([23])\.?([0-9]{1,2})")
+_MINOR = lazy(r"([23])\.([0-9]{1,2})(?![0-9])")
 # Terraform resources whose function or site runs on a Python of the platform, with the way to its name.
 _PLATFORMS = {
     "tf.aws_lambda_function": ("runtime",),

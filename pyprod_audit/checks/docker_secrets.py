@@ -13,8 +13,9 @@ from pyprod_audit.checks.secret_names import Sort, sort_of
 from pyprod_audit.checks.secret_text import Syntax, known_formats_in, secrets_in
 from pyprod_audit.checks.secret_values import Value, judge
 from pyprod_audit.model import Node, Repository, Resource, Span
+from pyprod_audit.model.patterns import lazy
 
-_SECRET_FILES: Final = re.compile(
+_SECRET_FILES: Final = lazy(
     r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.ssh|\.aws|\.azure|\.kube|kubeconfig|\.netrc|_netrc|\.git-credentials|\.vault-token"
     r"|\.pgpass|\.dockercfg|\.dockerconfigjson|\.pypirc|\.npmrc|terraform\.tfstate|\.env(?:\.(?:prod|production|live|staging|secrets?))?"
     r"|secrets?\.(?:ya?ml|json|toml|env|ini|txt)|(?:\.config/)?gcloud|application_default_credentials\.json"
@@ -22,9 +23,9 @@ _SECRET_FILES: Final = re.compile(
     re.IGNORECASE,
 )
 _OFTEN_HARMLESS: Final = (".npmrc", ".pypirc", ".env")
-_CHPASSWD: Final = re.compile(r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.-]{1,32}:(?P<password>[^\s\"'|:$`\\]{1,64})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd")
+_CHPASSWD: Final = lazy(r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.-]{1,32}:(?P<password>[^\s\"'|:$`\\]{1,64})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd")
 # Tools take these from the environment of a RUN without anybody naming them there.
-_READ_BY_TOOLS: Final = re.compile(
+_READ_BY_TOOLS: Final = lazy(
     r"(?:NPM|GH|GITHUB|GITLAB|HF|NODE_AUTH|SENTRY_AUTH|CODEARTIFACT_AUTH)_TOKEN|AWS_SECRET_ACCESS_KEY|TWINE_PASSWORD"
     r"|POETRY_HTTP_BASIC_\w{1,60}_PASSWORD|POETRY_PYPI_TOKEN_\w{1,60}|UV_INDEX_\w{1,60}_PASSWORD"
 )

@@ -7,7 +7,6 @@ stages called `dev` or `test` are somebody's workplace, everything else is shipp
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,13 +14,14 @@ from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.link.images import all_folders, image_files
 from pyprod_audit.model import Copy, ImageFiles, Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _WORKPLACES = frozenset((
     "dev", "devel", "develop", "development", "local", "test", "tests", "testing", "ci", "debug", "lint", "docs", "e2e",
     "devcontainer", "playwright", "sandbox", "playground", "benchmark", "benchmarks", "workstation", "workstations",
 ))  # fmt: skip
 _WORKPLACE_FOLDERS = _WORKPLACES | {".devcontainer", ".github", ".gitlab", ".circleci", ".vscode", ".buildkite"}
-_TOKEN = re.compile(r"[^a-z0-9]+")
+_TOKEN = lazy(r"[^a-z0-9]+")
 
 
 def is_workplace(path: str) -> bool:
@@ -52,6 +52,13 @@ def production_stage_of(stage: Resource | None, repository: Repository) -> Resou
 
 def stages_behind(stage: Resource, repository: Repository) -> list[Resource]:
     """`stage` and the stages whose files it holds: as its base or by `COPY --from`, through any number of steps."""
+    known: dict[Resource, list[Resource]] = repository.memo("checks.stages_behind", lambda _repo: {})
+    if stage not in known:
+        known[stage] = _stages_behind(stage, repository)
+    return known[stage]
+
+
+def _stages_behind(stage: Resource, repository: Repository) -> list[Resource]:
     if stage.parent is None:
         return [stage]
     stages = repository.children(stage.parent, "docker.stage")

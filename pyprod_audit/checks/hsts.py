@@ -25,12 +25,13 @@ from pyprod_audit.checks.nginx_view import (
 from pyprod_audit.evaluate.nginx_values import interpolated
 from pyprod_audit.model import Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import name_of
+from pyprod_audit.model.patterns import lazy
 
 _HEADER = "strict-transport-security"
-_MAX_AGE = re.compile(r"max-age\s*=\s*\"?([0-9]{1,12})", re.IGNORECASE)
+_MAX_AGE = lazy(r"max-age\s*=\s*\"?([0-9]{1,12})", re.IGNORECASE)
 _DAY = 86_400
-_NOT_PRODUCTION = re.compile(r"(?:^|[/_.-])(?:local|dev|develop|development|test|testing|ci|staging|debug)(?=[/_.-])")
-_SETS_HEADER = re.compile(r"strict-transport-security|SecureHeaders|Talisman\(", re.IGNORECASE)
+_NOT_PRODUCTION = lazy(r"(?:^|[/_.-])(?:local|dev|develop|development|test|testing|ci|staging|debug)(?=[/_.-])")
+_SETS_HEADER = lazy(r"strict-transport-security|SecureHeaders|Talisman\(", re.IGNORECASE)
 
 
 def transport_security(subject: Resource, context: Context) -> Outcomes:

@@ -18,6 +18,7 @@ from pyprod_audit.checks.docker_view import files_of, is_built_here, is_workplac
 from pyprod_audit.checks.workload_view import is_windows
 from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
+from pyprod_audit.model.patterns import lazy
 
 _REGISTRIES = ("docker.io/", "index.docker.io/", "public.ecr.aws/docker/", "mirror.gcr.io/", "library/")
 # Base images whose configuration names another user than root: whole publishers, then single images.
@@ -42,8 +43,8 @@ _ROOT_PUBLISHERS = (
     "continuumio/", "condaforge/", "mcr.microsoft.com/playwright", "mcr.microsoft.com/devcontainers/",
     "public.ecr.aws/amazonlinux/", "registry.access.redhat.com/ubi", "node", "oven/bun", "pypy", "golang",
 )  # fmt: skip
-_UBI_BASE = re.compile(r"registry\.(?:access\.)?redhat\.(?:com|io)/ubi[0-9]+/ubi(?:-minimal|-micro|-init)?")
-_UBI_TOOLS = re.compile(r"registry\.(?:access\.)?redhat\.(?:com|io)/ubi[0-9]+/")
+_UBI_BASE = lazy(r"registry\.(?:access\.)?redhat\.(?:com|io)/ubi[0-9]+/ubi(?:-minimal|-micro|-init)?")
+_UBI_TOOLS = lazy(r"registry\.(?:access\.)?redhat\.(?:com|io)/ubi[0-9]+/")
 _DROPPERS: Final = frozenset(("gosu", "su-exec", "setpriv", "chpst", "setuidgid", "s6-setuidgid", "runuser"))
 _USER_OPTIONS: Final = ("--user", "-u", "--uid", "-U", "--chuid")
 _ROOT: Final = frozenset(("", "0", "root"))

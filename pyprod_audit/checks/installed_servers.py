@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.service_view import address_at, serving
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _DISTRIBUTIONS = {
     "gunicorn": "gunicorn", "uvicorn": "uvicorn", "hypercorn": "hypercorn", "daphne": "daphne", "uwsgi": "uwsgi",
@@ -38,7 +39,7 @@ _PLAIN_BASES = frozenset({
     "python", "debian", "ubuntu", "alpine", "uv", "amazonlinux", "almalinux", "rockylinux", "fedora",
     "debian-base", "pypy", "wolfi-base", "distroless", "python3",
 })  # fmt: skip
-_OTHER_SOURCES = re.compile(r"\b(?:conda|mamba|micromamba|pixi|nix|easy_install|pants|bazel|pex|spack)\b")
+_OTHER_SOURCES = lazy(r"\b(?:conda|mamba|micromamba|pixi|nix|easy_install|pants|bazel|pex|spack)\b")
 
 
 def server_not_installed(service: Service, context: Context) -> Outcomes:

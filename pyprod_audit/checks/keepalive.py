@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
@@ -11,12 +10,13 @@ from pyprod_audit.checks.service_view import address_at, certain, in_words, serv
 from pyprod_audit.link.network import routes_to
 from pyprod_audit.model import Fact, Process, Repository, Resource, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import annotations_of, place_of
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.units import quantity
 
 # Seconds a load balancer keeps an idle connection; sources in the rule's references.
 _ALB, _GOOGLE = 60, 600
 _ALB_ATTRIBUTES = "alb.ingress.kubernetes.io/load-balancer-attributes"
-_IDLE = re.compile(r"idle_timeout\.timeout_seconds=(\d{1,5})")
+_IDLE = lazy(r"idle_timeout\.timeout_seconds=(\d{1,5})")
 _CLASS = "kubernetes.io/ingress.class"
 _SERVERS = frozenset({"uvicorn", "hypercorn", "fastapi run", "gunicorn"})
 

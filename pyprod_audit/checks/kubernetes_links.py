@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 
 from pyprod_audit.checks import kubernetes_origins as origins
@@ -22,9 +21,10 @@ from pyprod_audit.checks.kubernetes_selection import (
 from pyprod_audit.link.network import nearest
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import labels_of, name_of, pod_labels, selector_matches
+from pyprod_audit.model.patterns import lazy
 
 # What tells the halves of one service apart: releases, colours, roles in a cluster.
-_VARIANT = re.compile(
+_VARIANT = lazy(
     r"[-_.]?(v?[0-9]+|canary|stable|baseline|preview|active|blue|green|primary|secondary|master|slave|leader|follower|"
     r"replicas?|read|write|ro|rw|a|b|old|new|next|spot|ondemand|on-demand)\b"
 )

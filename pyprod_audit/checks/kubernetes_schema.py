@@ -136,7 +136,14 @@ def _compare(resource: Resource, root: str, table: KnownFields) -> Iterator[Hit 
                 for key, member in value.items()
                 if key in known
             ]
-        pending.extend(reversed(below))
+        pending.extend(one for one in reversed(below) if _may_differ(one[0], one[1]))
+
+
+def _may_differ(node: Node, notation: str) -> bool:
+    """Whether there is more to say about a value than that it fits."""
+    if notation == "*" or node.value is None:
+        return False
+    return isinstance(node.value, (dict, tuple)) or bool(_wrong_type(node, notation))
 
 
 def _field_hits(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +12,7 @@ from pyprod_audit.checks.api import Cannot, Skip, cannot
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, place_of, pod_labels, selector_matches
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.kubernetes_kinds import BUILT_IN_KINDS
 
 # Labels that controllers put on pods; no template has them.
@@ -23,7 +23,7 @@ _SET_BY_CONTROLLERS = frozenset({
     "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index", "controller-uid",
     "batch.kubernetes.io/controller-uid",
 })  # fmt: skip
-_WORD = re.compile(r"[a-z0-9]{2,}")
+_WORD = lazy(r"[a-z0-9]{2,}")
 _COMMON_WORDS = frozenset({
     "service", "svc", "deployment", "deploy", "app", "application", "server", "statefulset", "pod", "policy", "pdb",
     "network", "allow", "deny", "true", "false", "kubernetes", "k8s", "production", "prod", "staging", "dev", "none",

@@ -6,18 +6,18 @@ Overlays are not evaluated: a rule that would report something missing asks here
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
 from pyprod_audit.model.kubernetes import name_of, object_of
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.yaml_events import parse_documents
 
 _LISTS: Final = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _CONTAINERS: Final = frozenset({"containers", "initContainers"})
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_PLAIN_NAME = lazy(r"[A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
@@ -24,10 +23,11 @@ from pyprod_audit.checks.requirement_files import (
     requirements_of,
 )
 from pyprod_audit.model import Node, Repository, Resource, Service
+from pyprod_audit.model.patterns import lazy
 
 LOCKS = {"uv.lock": "uv", "poetry.lock": "poetry", "Pipfile.lock": "pipenv", "pdm.lock": "pdm", "pylock.toml": "pylock"}
 MANIFEST_OF = {"uv": "pyproject.toml", "poetry": "pyproject.toml", "pdm": "pyproject.toml", "pipenv": "Pipfile"}
-_LOCAL = re.compile(r"\.{0,2}/|\.{1,2}(?:$|\[)")
+_LOCAL = lazy(r"\.{0,2}/|\.{1,2}(?:$|\[)")
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg")
 _FROZEN = {
     "uv": frozenset(("--frozen", "--locked")),

@@ -12,18 +12,19 @@ from collections.abc import Iterator, Mapping
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import occurrences, own_names, place_address, public_names
 from pyprod_audit.model import Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_VARIABLE = lazy(r"\$(?:\{(\w+)\}|(\w+))")
 # Variables that the client fills in; those that nginx takes apart or checks itself are not among them.
-_CLIENT = re.compile(r"(?:http_|arg_|cookie_)\w+|args|query_string|request_uri|uri|document_uri|request")
+_CLIENT = lazy(r"(?:http_|arg_|cookie_)\w+|args|query_string|request_uri|uri|document_uri|request")
 # Where the host ends: these variables begin with a slash or a question mark.
-_HOST_END = re.compile(r"/|\?|\$\{?(?:request_uri|uri|document_uri|is_args|args|query_string)\b")
+_HOST_END = lazy(r"/|\?|\$\{?(?:request_uri|uri|document_uri|is_args|args|query_string)\b")
 _DECODED = frozenset({"uri", "document_uri"})
-_GROUP = re.compile(r"\((?!\?)|\(\?P?<([A-Za-z_]\w{0,63})>|\(\?'([A-Za-z_]\w{0,63})'")
+_GROUP = lazy(r"\((?!\?)|\(\?P?<([A-Za-z_]\w{0,63})>|\(\?'([A-Za-z_]\w{0,63})'")
 # A group that can only be one of some words, or holds no dot, colon, slash or line break.
-_WORDS = re.compile(r"[\w|-]+")
-_PLAIN_CLASS = re.compile(r"(?:\\w|\\d|\[(?:\\w|\\d|[A-Za-z0-9_-])+\])(?:[+*?]|\{[0-9,]{1,9}\})*")
-_NEGATED_CLASS = re.compile(r"\[\^((?:\\.|[^\]\\])*)\]")
+_WORDS = lazy(r"[\w|-]+")
+_PLAIN_CLASS = lazy(r"(?:\\w|\\d|\[(?:\\w|\\d|[A-Za-z0-9_-])+\])(?:[+*?]|\{[0-9,]{1,9}\})*")
+_NEGATED_CLASS = lazy(r"\[\^((?:\\.|[^\]\\])*)\]")
 
 
 def alias_ends_differently(location: Resource, _context: Context) -> Outcomes:

@@ -7,7 +7,6 @@ sync worker: https://gunicorn.org/reference/settings/#timeout.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
@@ -25,13 +24,14 @@ from pyprod_audit.checks.nginx_view import (
 from pyprod_audit.link.network import same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, object_of, place_of
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.units import duration, in_words
 
 _READ_TIMEOUT = 60.0  # seconds; the default of nginx and of ingress-nginx
 _BLOCKS = ("nginx.location", "nginx.if", "nginx.limit_except")
 _TIMEOUTS = {"proxy_pass": "proxy_read_timeout", "uwsgi_pass": "uwsgi_read_timeout", "grpc_pass": "grpc_read_timeout"}
 _INGRESS_TIMEOUT = "nginx.ingress.kubernetes.io/proxy-read-timeout"
-_COMPOSE = re.compile(r"(?:^|/)(?:docker-)?compose[\w.-]*\.ya?ml$")
+_COMPOSE = lazy(r"(?:^|/)(?:docker-)?compose[\w.-]*\.ya?ml$")
 _PORTS = {"http": 80, "https": 443, "": 80}
 
 

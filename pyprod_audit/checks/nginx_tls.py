@@ -22,17 +22,18 @@ from pyprod_audit.checks.nginx_view import (
     terminates_tls,
 )
 from pyprod_audit.model import Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 _SERVERS = ("nginx.server", "nginx.stream_server")
 _IMAGES = ("nginx", "library/nginx", "nginxinc/nginx-unprivileged")
-_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:-|$)")
+_VERSION = lazy(r"([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:-|$)")
 _NEW_DEFAULT = (1, 27, 3)
 # Older images carry OpenSSL 1.1.1, which speaks TLS 1.0; OpenSSL 3 refuses it at its default security level.
 _OLD_OPENSSL = (1, 23, 0)
 _ACME = "/.well-known/"
-_HEALTH = re.compile(r"/(?:[\w.-]*(?:health|status|ping|ready|live|up)[\w.-]*)/?$", re.IGNORECASE)
-_CLOSED = re.compile(r"[2345][0-9][0-9]")
+_HEALTH = lazy(r"/(?:[\w.-]*(?:health|status|ping|ready|live|up)[\w.-]*)/?$", re.IGNORECASE)
+_CLOSED = lazy(r"[2345][0-9][0-9]")
 
 
 def old_protocols(block: Resource, context: Context) -> Outcomes:

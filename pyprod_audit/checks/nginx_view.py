@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pyprod_audit.checks.api import Cannot
 from pyprod_audit.evaluate.nginx_values import interpolated
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
+from pyprod_audit.model.patterns import lazy
 
 PASS_DIRECTIVES = ("proxy_pass", "uwsgi_pass", "grpc_pass", "fastcgi_pass", "scgi_pass")
 # Names that no public resolver knows: RFC 6761, RFC 6762, RFC 8375, the .internal of ICANN, and what people use.
@@ -19,8 +20,8 @@ _PRIVATE_SUFFIXES = (
     ".localhost", ".local", ".internal", ".test", ".invalid", ".home.arpa", ".lan", ".localdomain", ".intranet",
     ".corp", ".svc",
 )  # fmt: skip
-_PORT = re.compile(r"(.*?):([0-9]{1,5})")
-_SAMPLE = re.compile(r"(?:^|[./_-])(?:example|sample|skeleton)s?(?:[./_-]|$)", re.IGNORECASE)
+_PORT = lazy(r"(.*?):([0-9]{1,5})")
+_SAMPLE = lazy(r"(?:^|[./_-])(?:example|sample|skeleton)s?(?:[./_-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import is_shipped
 from pyprod_audit.checks.pip_installs import Install, Step, commands_in, file_in_tree, install_of, resolved, steps
@@ -17,11 +15,12 @@ from pyprod_audit.checks.requirement_files import (
     uses,
 )
 from pyprod_audit.model import Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.requirement_line import normal_name, read_requirement
 
 # The installers that come with Python: `pip install --upgrade pip` changes what installs, not what is installed.
 _BUNDLED = frozenset(("pip", "setuptools", "wheel"))
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = lazy(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHOWN = 4
 
 

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from pyprod_audit.checks.docker_view import (
     build_environment,
@@ -22,10 +23,11 @@ from pyprod_audit.checks.docker_view import (
 )
 from pyprod_audit.link.environment import expand_shell
 from pyprod_audit.model import ImageFiles, Node, Repository, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.shell import commands_of
 
-_PIP = re.compile(r"pip[0-9.]*")
-_PYTHON = re.compile(r"python[0-9.]*|pypy[0-9.]*")
+_PIP = lazy(r"pip[0-9.]*")
+_PYTHON = lazy(r"python[0-9.]*|pypy[0-9.]*")
 _FRONTS = frozenset(("sudo", "nohup", "time", "nice", "xargs", "gosu", "su-exec", "command", "retry", "timeout"))
 _LONG = {
     "-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-t": "--target", "-i": "--index-url",
@@ -221,8 +223,18 @@ def steps(repository: Repository) -> tuple[Step, ...]:
 
 def steps_in(stages: list[Resource], repository: Repository) -> list[Step]:
     """Those of `steps` that run in one of `stages`, in their order."""
-    wanted = {id(stage) for stage in stages}
-    return [step for step in steps(repository) if step.stage is not None and id(step.stage) in wanted]
+    by_stage = repository.memo("checks.install_steps_by_stage", _by_stage)
+    numbered = [one for stage in dict.fromkeys(stages) for one in by_stage.get(stage, ())]
+    return [step for _, step in sorted(numbered, key=itemgetter(0))]
+
+
+def _by_stage(repository: Repository) -> dict[Resource, list[tuple[int, Step]]]:
+    """The steps and their numbers by the stage that runs them."""
+    found: dict[Resource, list[tuple[int, Step]]] = {}
+    for number, step in enumerate(steps(repository)):
+        if step.stage is not None:
+            found.setdefault(step.stage, []).append((number, step))
+    return found
 
 
 def _steps(repository: Repository) -> Iterator[Step]:
@@ -257,7 +269,7 @@ def _script_path(command: Node, run: Resource, repository: Repository) -> str | 
     for word in command.items_at("words")[:2]:
         text = word.text
         if text and ("/" in text or text.endswith(".sh")) and run.parent is not None:
-            return replace(files_of(run.parent, repository), workdir=workdir_at(run)).tree_path(text)
+            return files_of(run.parent, repository).tree_path(text, workdir_at(run))
     return None
 
 
@@ -288,12 +300,13 @@ def path_in_tree(text: str, step: Step, repository: Repository) -> str | None:
         return next((path for path in found if path in repository.paths), None)
     files = files_of(step.stage, repository)
     mounts = tuple(mounts_of(step.owner))
-    seen = replace(files, copies=(*files.copies, *mounts), workdir=_folder_of(step))
-    found_here = seen.tree_path(text)
-    context = files.context
-    while found_here is None and context:  # `COPY . .` does not tell which folder the build was given
-        context = posixpath.dirname(context)
-        found_here = replace(seen, context=context).tree_path(text)
+    seen = replace(files, copies=(*files.copies, *mounts)) if mounts else files
+    folder = _folder_of(step)
+    found_here = seen.tree_path(text, folder)
+    above = seen.above
+    while found_here is None and above is not None:  # `COPY . .` does not tell which folder the build was given
+        found_here = above.tree_path(text, folder)
+        above = above.above
     return found_here or _copied_somewhere(posixpath.basename(text), seen)
 
 

@@ -10,6 +10,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.link.poolers import poolers
 from pyprod_audit.link.pools import ENGINES, kind_of_url, runs_aside, unpooled
 from pyprod_audit.model import Node, Repository, Resource, Service, Span
+from pyprod_audit.model.patterns import lazy
 
 _CONNECTS = frozenset({
     "psycopg2.connect", "psycopg.connect", "psycopg.Connection.connect", "psycopg.AsyncConnection.connect",
@@ -27,8 +28,8 @@ _POOLS = _ASYNC_POOLS | ENGINES | {
     "pymongo.MongoClient", "pymongo.mongo_client.MongoClient", "redis.Redis", "redis.StrictRedis", "redis.from_url",
     "redis.Redis.from_url", "redis.StrictRedis.from_url", "redis.client.Redis",
 }  # fmt: skip
-_PROBE = re.compile(r"(?i)health|ready|live|alive|ping|status|startup|heartbeat")
-_POOLER = re.compile(
+_PROBE = lazy(r"(?i)health|ready|live|alive|ping|status|startup|heartbeat")
+_POOLER = lazy(
     r"(?i)\b(?:pgbouncer|pgcat|pgpool|odyssey|supavisor|proxysql|maxscale|rds[-_]proxy|aws_db_proxy)\b|-pooler\b|:6432\b"
 )
 

@@ -15,22 +15,23 @@ from collections.abc import Iterator
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 
-_BEGIN = re.compile(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----")
+_BEGIN = lazy(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----")
 _MARK = "PRIVATE KEY-----"
 _ENCODED_MARK = "LS0tLS1CRUdJTi"  # "-----BEGIN" in base64
 _LONGEST = 32_768
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_NOISE = re.compile(r"[\s\"'\\,|]+")
+_NOISE = lazy(r"[\s\"'\\,|]+")
 _OPENSSH = b"openssh-key-v1\0"
-_MADE_UP = re.compile(
+_MADE_UP = lazy(
     r"(?:^|[/_.-])(?:localhost|example|sample|dummy|fake|mock|snakeoil|insecure)(?=[/_.-]|$)", re.IGNORECASE
 )
-_KEY_FILE = re.compile(
+_KEY_FILE = lazy(
     r"id_(?:rsa|dsa|ecdsa|ed25519)|privkey[\w.-]{0,40}\.pem|(?:[\w.*-]{0,60}[_.-])?(?:private|key)\.pem"
     r"|[\w.*-]{1,60}\.(?:key|p12|pfx)"
 )
-_PUBLIC_FILE = re.compile(r"pub|gpg|pgp|asc|keyring|signing|archive|apt|repo|trusted", re.IGNORECASE)
+_PUBLIC_FILE = lazy(r"pub|gpg|pgp|asc|keyring|signing|archive|apt|repo|trusted", re.IGNORECASE)
 
 
 def committed(subject: SourceFile | Resource, context: Context) -> Outcomes:

@@ -48,6 +48,8 @@ def asks_application(probe: HttpProbe, service: Service) -> bool:
     port, bound = probe.get.get("port"), service.fact("app.bind_port")
     if port is None or service.container is None or bound is None:
         return False
+    if not bound.declared and bound.label:  # a variable may still change the port
+        return False
     if port.text is not None:
         number = named_ports(service.container).get(port.text)
         return number is not None and number.value == bound.value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome, Outcomes, Skip, cannot
@@ -26,9 +25,10 @@ from pyprod_audit.checks.docker_view import (
 from pyprod_audit.checks.requirement_files import manifests_in
 from pyprod_audit.lifecycles import lifecycle
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_IN_PATH = re.compile(r"python([23]\.[0-9]{1,2})(?![0-9])")
-_ENVIRONMENT = re.compile(r"site-packages|(?:^|/)\.?v?env(?:/|$)|venv|virtualenv")
+_IN_PATH = lazy(r"python([23]\.[0-9]{1,2})(?![0-9])")
+_ENVIRONMENT = lazy(r"site-packages|(?:^|/)\.?v?env(?:/|$)|venv|virtualenv")
 _PATCHES = 60
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.pip_installs import Step, file_in_tree, steps
 from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.patterns import lazy
 
 _MAX_FILES = 1_000
 _HEADER = 1_000
 # What pip-compile and uv write into a list that they compile from a manifest: the command, and who asked for a line.
-_ASKED_BY = re.compile(r"\((?:\./)?(pyproject\.toml|setup\.py|setup\.cfg)\)$", re.MULTILINE)
-_COMMAND = re.compile(r"^# .{0,200}\bcompile\b.{0,300}[ /=](pyproject\.toml|setup\.py|setup\.cfg)", re.MULTILINE)
-_PARTLY = re.compile(r"^# .{0,400}--(?:group|only-group|only-deps|build-deps-for|only-build-deps)\b", re.MULTILINE)
+_ASKED_BY = lazy(r"\((?:\./)?(pyproject\.toml|setup\.py|setup\.cfg)\)$", re.MULTILINE)
+_COMMAND = lazy(r"^# .{0,200}\bcompile\b.{0,300}[ /=](pyproject\.toml|setup\.py|setup\.cfg)", re.MULTILINE)
+_PARTLY = lazy(r"^# .{0,400}--(?:group|only-group|only-deps|build-deps-for|only-build-deps)\b", re.MULTILINE)
 
 
 @dataclass(slots=True)

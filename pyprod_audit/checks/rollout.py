@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.traffic import sends_to, services_for
 from pyprod_audit.checks.workload_view import image_name, pod_of, present
@@ -119,8 +120,8 @@ def readiness_missing(container: Resource, context: Context) -> Outcomes:
         if (service.node.get("spec.publishNotReadyAddresses") or service.node).scalar is not True
     ]
     service = sends_to(services, container, context.repository)
-    if service is None:
-        yield Skip("no Service sends requests to it")
+    if service is None or is_workplace(container.path):
+        yield Skip("no Service sends requests to it" if service is None else "it is deployed for developers")
         return
     patch = patch_that_sets(container, "readinessProbe", context.repository)
     if patch:
@@ -141,6 +142,9 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
         return
     if autoscalers(deployment, context.repository):
         yield Skip("an autoscaler sets the number of replicas")
+        return
+    if is_workplace(deployment.path):
+        yield Skip("it is deployed for developers")
         return
     scaler = _scaler_of_another_copy(deployment, context.repository)
     if scaler is not None and present(deployment.node, "spec", "replicas") is None:
@@ -197,10 +201,14 @@ def least_replicas(workload: Resource, repository: Repository) -> Replicas | Can
 
 def _scaler_of_another_copy(workload: Resource, repository: Repository) -> Resource | None:
     """An autoscaler that names the workload but stands with another variant of it."""
+    return repository.memo("checks.first_scaler_of", _first_scaler_of).get(name_of(workload))
+
+
+def _first_scaler_of(repository: Repository) -> dict[str | None, Resource]:
+    found: dict[str | None, Resource] = {}
     for scaler in repository.of_kind("k8s.horizontalpodautoscaler", "k8s.scaledobject"):
-        if scaler.node.text_at("spec.scaleTargetRef.name") == name_of(workload):
-            return scaler
-    return None
+        found.setdefault(scaler.node.text_at("spec.scaleTargetRef.name"), scaler)
+    return found
 
 
 def _as_replicas(node: Node, label: str) -> Replicas | Cannot:
@@ -210,11 +218,15 @@ def _as_replicas(node: Node, label: str) -> Replicas | Cannot:
 
 def _kustomized_replicas(workload: Resource, repository: Repository) -> str:
     """The kustomization whose `replicas` field names the workload; empty when there is none."""
-    name = name_of(workload)
+    return repository.memo("checks.kustomized_replicas", _replicas_by_name).get(name_of(workload), "")
+
+
+def _replicas_by_name(repository: Repository) -> dict[str | None, str]:
+    found: dict[str | None, str] = {}
     for kustomization in repository.of_kind("kustomize.kustomization"):
-        if any(entry.text_at("name") == name for entry in kustomization.node.items_at("replicas")):
-            return kustomization.path
-    return ""
+        for entry in kustomization.node.items_at("replicas"):
+            found.setdefault(entry.text_at("name"), kustomization.path)
+    return found
 
 
 def _resolve(unavailable: Node | None, surge: Node | None, replicas: int) -> int | None:

@@ -6,7 +6,6 @@ one has none, unless the pod itself has requests. https://kubernetes.io/docs/con
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.checks import kubernetes_origins as origins
@@ -17,9 +16,10 @@ from pyprod_audit.checks.limit_ranges import supplied
 from pyprod_audit.checks.scaling_targets import scaled_by
 from pyprod_audit.checks.workload_view import is_added_to, is_injected, present
 from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.patterns import lazy
 
 # What exporters and adapters append to the name of a series or take from it.
-_SUFFIX = re.compile(r"_(?:per_second|per_minute|rate|total|count|sum|bucket|avg|average|p[0-9]{2})$")
+_SUFFIX = lazy(r"_(?:per_second|per_minute|rate|total|count|sum|bucket|avg|average|p[0-9]{2})$")
 # Series that libraries export under names of their own, which no source file needs to mention.
 _FROM_LIBRARIES = (
     "http_", "django_", "flask_", "fastapi_", "starlette_", "celery_", "gunicorn_", "uvicorn_", "python_", "process_",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyprod_audit.model import Node, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "ksh", "zsh"})
-_BLOCK = re.compile(r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n")
+_BLOCK = lazy(r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n")
 _FLAGS = {"e": "errexit", "u": "nounset"}
 
 

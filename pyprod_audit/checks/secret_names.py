@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-import re
 from functools import lru_cache
 from typing import Final
+
+from pyprod_audit.model.patterns import lazy
 
 
 class Sort(enum.Enum):
@@ -16,7 +17,7 @@ class Sort(enum.Enum):
     KEY = "key"
 
 
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS: Final = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONGEST: Final = 100
 _PASSWORDS: Final = ("password", "passwd", "passphrase", "passwort", "contrasena")
 _SHORT_PASSWORDS: Final = frozenset({

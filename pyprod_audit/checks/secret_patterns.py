@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from pyprod_audit.checks.secret_names import Sort
 from pyprod_audit.checks.secret_values import Value, is_stand_in, judge
+from pyprod_audit.model.patterns import lazy
 
 
 class Token(NamedTuple):
@@ -97,8 +98,8 @@ def _formats() -> tuple[Format, ...]:
 FORMATS: Final = _formats()
 _BY_KEYWORD: Final = [(one.keyword, one) for one in FORMATS]
 _SHORTEST: Final = 14  # postgres://a:secret@b
-_URL: Final = re.compile(
-    r"://(?P<user>[^\s:/@\"'<>\\`,;(){}\[\]$*|?#]{0,64}):(?P<password>[^\s/@\"'<>\\`{}$*|]{3,128})@(?P<host>[A-Za-z0-9._-]{1,253})"
+_URL: Final = lazy(
+    r"://(?P<user>[^\s:/@\"'<>\\`,;(){}\[\]$*|?#]{0,64}):(?P<password>[^\s/@\"'<>\\`{}$*|,]{3,128})@(?P<host>[A-Za-z0-9._-]{1,253})"
 )
 _LOCAL_HOSTS: Final = frozenset({"localhost", "host", "hostname", "server", "example", "0.0.0.0", "host.docker.internal"})  # noqa: S104
 _LOCAL_TAILS: Final = (".local", ".localhost", ".test", ".invalid", ".example", ".example.com", ".example.org", ".example.net")

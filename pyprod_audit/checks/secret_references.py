@@ -113,6 +113,8 @@ def _index(repository: Repository) -> _Index:
         made = _made_by(resource)
         index.known.add(made.name)
         index.made.append(made)
+    if not index.made:  # then nobody asks
+        return index
     for kind, paths in _OTHER_MAKERS.items():
         for resource in repository.of_kind(kind):
             index.known.update(filter(None, (resource.node.text_at(path) for path in paths)))

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from pyprod_audit.checks.secret_names import Sort, sort_of
 from pyprod_audit.checks.secret_patterns import tokens
 from pyprod_audit.checks.secret_values import Value, decoded, judge
+from pyprod_audit.model.patterns import lazy
 
 
 class Syntax(enum.Enum):
@@ -45,23 +46,25 @@ class Secret(NamedTuple):
     host: str = ""
 
 
-_HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass", "dbpass")
-_NAME_END: Final = re.compile(r"[A-Za-z0-9_.-]{0,60}")
+_HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass", "dbpass",
+                 '"auth"')  # fmt: skip
+_NAME_END: Final = lazy(r"[A-Za-z0-9_.-]{0,60}")
 _NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _GAP: Final = r"[ \t]{0,20}"
-_ASSIGN: Final = re.compile(rf"[\"'\]]{{0,2}}{_GAP}(?:=>|:=|[=:])(?!=){_GAP}")
-_ANNOTATED: Final = re.compile(rf"[\"'\]]{{0,2}}{_GAP}(?::{_GAP}[A-Za-z][\w.\[\], |]{{0,40}}?)?{_GAP}[=:](?!=){_GAP}\(?{_GAP}")
-_ARGUMENT: Final = re.compile(rf"(?:={_GAP}|[ \t]{{1,4}})(?=[^\s=-])")
-_BESIDE: Final = re.compile(r"[\"']?[ \t\r\n]{0,40},?[ \t\r\n]{0,40}[\"']?[Vv]alue[\"']?[ \t]{0,4}[:=][ \t]{0,4}")
-_NEXT_ARGUMENT: Final = re.compile(r"[\"'][ \t\r\n]{0,40},[ \t\r\n]{0,40}(?=[\"'][^-])")
-_INSIDE_QUOTES: Final = re.compile(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\"'])")
-_FALLBACK: Final = re.compile(r":?[-=]?(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})\}")
-_WORDS_AFTER: Final = re.compile(r"[ \t]{1,20}")
-_QUOTED: Final = re.compile(
+_ASSIGN: Final = lazy(rf"[\"'\]]{{0,2}}{_GAP}(?:=>|:=|[=:])(?!=){_GAP}")
+_ANNOTATED: Final = lazy(rf"[\"'\]]{{0,2}}{_GAP}(?::{_GAP}[A-Za-z][\w.\[\], |]{{0,40}}?)?{_GAP}[=:](?!=){_GAP}\(?{_GAP}")
+_ARGUMENT: Final = lazy(rf"(?:={_GAP}|[ \t]{{1,4}})(?=[^\s=-])")
+_BESIDE: Final = lazy(r"[\"']?[ \t\r\n]{0,40},?[ \t\r\n]{0,40}[\"']?[Vv]alue[\"']?[ \t]{0,4}[:=][ \t]{0,4}")
+_NEXT_ARGUMENT: Final = lazy(r"[\"'][ \t\r\n]{0,40},[ \t\r\n]{0,40}(?=[\"'][^-])")
+_INSIDE_QUOTES: Final = lazy(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\"'])")
+_IN_STRING: Final = lazy(r"=(?P<value>[^\s\"'`$;&,(){}<>\\|]{6,200})(?=[\s\"';&\\])")
+_FALLBACK: Final = lazy(r":?[-=]?(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})\}")
+_WORDS_AFTER: Final = lazy(r"[ \t]{1,20}")
+_QUOTED: Final = lazy(
     r"(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<value>[^\"'\\\r\n]{1,400})(?P=quote)(?P<after>[ \t]{0,4}[%+.]?)"
 )
-_SHELL_WORD: Final = re.compile(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\s;&|)]|\Z)")
-_FLOW: Final = re.compile(r"(?P<value>[^\s\"'#;,{}\[\]]{1,400})(?=[ \t]{0,4}[,}\]])")
+_SHELL_WORD: Final = lazy(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\s;&|)]|\Z)")
+_FLOW: Final = lazy(r"(?P<value>[^\s\"'#;,{}\[\]]{1,400})(?=[ \t]{0,4}[,}\]])")
 _PLAIN: Final = {
     Syntax.HCL: _SHELL_WORD,
     Syntax.SHELL: _SHELL_WORD,
@@ -71,7 +74,7 @@ _PLAIN: Final = {
 _LONGEST_LINE: Final = 420
 _MOST_JUDGED: Final = 5_000
 """Values of one text that are looked at: enough for any real file, and a bound for one made to cost time."""
-_HEADER: Final = re.compile(
+_HEADER: Final = lazy(
     r"[\"']?[ \t]{0,4}[:=,][ \t]{0,4}[\"']?(?P<scheme>Bearer|Basic|Token|token|bearer|basic)[ \t]{1,4}(?P<value>[\w.~+/=-]{16,600})"
 )
 
@@ -139,6 +142,9 @@ def _named(text: str, syntax: Syntax, start: int, end: int, day: date | None, le
         if lowered.startswith("authorization", begin) or name.lower().endswith("authorization"):
             yield from _header(text, name, stop, end)
             continue
+        if name == "auth":
+            yield from _registry(text, stop, end)
+            continue
         sort = sort_of(name)
         if text.startswith("::", begin - 2) and begin >= 2:
             continue  # the last part of a type's name: `AWS::ApiGateway::ApiKey`
@@ -191,6 +197,9 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
     if begin >= 2 and text.startswith("${", begin - 2):
         fallback = _FALLBACK.match(text, stop, end)  # `${NAME:-value}`, `${name:value}`
         return fallback.span("value") if fallback else None
+    if text.startswith("=", stop) and _in_string(text, begin):
+        found = _IN_STRING.match(text, stop, end)  # "host=db user=shop password=…", "https://…?api_key=…&"
+        return found.span("value") if found else None
     after = _separator(text, syntax, begin, stop, end)
     if after is None or after >= end:
         return None
@@ -216,6 +225,13 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
     pattern = _PLAIN.get(syntax)
     found = pattern.match(text, after, end) if pattern is not None else None
     return found.span("value") if found is not None else None
+
+
+def _in_string(text: str, at: int) -> bool:
+    """Whether a quote that opened earlier on the line is still open, and not just before this place."""
+    low = max(at - 300, 0)
+    before = text[max(text.rfind("\n", low, at) + 1, low) : at]
+    return before[-1:] not in ("", '"', "'", "-") and bool(before.count('"') % 2 or before.count("'") % 2)
 
 
 def _to_line_end(text: str, start: int, end: int, syntax: Syntax) -> tuple[int, int] | None:
@@ -261,6 +277,17 @@ def _is_value_of_name(text: str, begin: int) -> bool:
     """Whether a name stands as the value of `name:`, with its own value beside it: `{"name": "X", "value": "…"}`."""
     before = text[max(begin - 16, 0) : begin].rstrip("\"' \t")
     return before.endswith((":", "=")) and before.rstrip(":= \t\"'").lower().endswith(("name", "key"))
+
+
+def _registry(text: str, stop: int, end: int) -> Iterator[Secret]:
+    """`"auth": "<base64 of user:password>"` in the configuration of a Docker client."""
+    separator = _ASSIGN.match(text, stop, end)
+    quoted = _QUOTED.match(text, separator.end(), end) if separator else None
+    if quoted is None:
+        return
+    user, _, password = (decoded(quoted["value"]) or "").partition(":")
+    if user and judge(password, Sort.PASSWORD) >= Value.PLAIN:
+        yield Secret("the login of a registry", "auth", *quoted.span("value"))
 
 
 def _header(text: str, name: str, stop: int, end: int) -> Iterator[Secret]:

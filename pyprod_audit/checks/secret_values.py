@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from pyprod_audit.checks.secret_names import Sort
+from pyprod_audit.model.patterns import lazy
 
 
 class Value(enum.IntEnum):
@@ -42,53 +43,53 @@ _STAND_INS: Final = (
     "letmein", "qwerty", "welcome", "hello", "world", "foobar", "foo", "bar", "baz", "the", "new", "my", "db", "sa", "or", "is",
     "this", "and", "for", "of", "to", "a", "1q2w3e4r", "1q2w3e", "abc", "toor",
 )  # fmt: skip
-_STAND_IN: Final = re.compile(
+_STAND_IN: Final = lazy(
     r"(?:" + "|".join(re.escape(word) for word in sorted(_STAND_INS, key=len, reverse=True)) + r"|[0-9]{1,6}|[-_ .!@#$])++"
 )
 _EXACT_DEFAULTS: Final = frozenset({
     "changeme", "changeit", "test", "test123", "testing", "testpassword", "testpass", "123456", "12345678", "123456789",
     "1234567890", "12345", "1234", "123", "0000", "iloveyou", "monkey", "dragon", "trustno1", "cisco", "raspberry", "alpine",
 })  # fmt: skip
-_PLACEHOLDER: Final = re.compile(
+_PLACEHOLDER: Final = lazy(
     r"change|chang3|replace|placeholder|example|sample|dummy|fake|fixme|todo|insert|your|enter|fill|redact|removed|hidden|mask"
     r"|notset|not[-_ ]?set|unset|unused|undefined|not[-_ ]?real|not[-_ ]?secret|notsecret|do[-_ ]?not|donot|insecure|unsafe|set[-_ ]?me"
     r"|testing|test|mock|lorem|xxx|\*\*\*|\.\.\.|___|---|ignore|local|develop|secret[-_ ]?here|goes[-_ ]?here|put[-_ ]|generate"
     r"|template|build[-_ ]?time|collectstatic|ci[-_ ]only|foobar|deadbeef|cafebabe|123456789|abcdefgh|asdf|qwerty"
 )
-_TEMPLATE: Final = re.compile(
+_TEMPLATE: Final = lazy(
     r"\$\{|\$\(|\{\{|\}\}|\{%|<%|%\(|%\{|%s|%[A-Z_]+%|^<[^<>]*>$|^\$[A-Za-z_]|^\{[\w .]*\}$|^\[[\w .-]*\]$|^@[\w.]+@$|^__\w+__$|^%\w+%?$|^#\{"
 )
-_REFERENCE: Final = re.compile(
+_REFERENCE: Final = lazy(
     r"^(?:ENC\[|vault:|ref\+|ssm:|arn:|sm://|gs://|s3://|op://|secretsmanager|awssm|gcpsm|akv|keyvault|projects/[^/]+/secrets"
     r"|resolve:|file:|env:|env\.|var\.|local\.|module\.|data\.|secrets\.|os\.|process\.|self\.|settings\.|config\.|app\.|request\."
     r"|!|&|\*|@Microsoft\.KeyVault|\{\"?\$?ref|<path:|\$ANSIBLE_VAULT|AQICAH|cipher:|encrypted:)"
 )
-_HASH: Final = re.compile(
+_HASH: Final = lazy(
     r"^(?:\$(?:2[aby]|argon2\w*|6|5|1|apr1|y|scrypt|pbkdf2\S*)\$|pbkdf2_|argon2|bcrypt|scrypt:|pbkdf2:|SCRAM-|\{SSHA|\{SHA"
     r"|md5:|md5[a-f0-9]{32}$|sha(?:1|256|384|512)[:-])"
 )
-_PUBLIC: Final = re.compile(
+_PUBLIC: Final = lazy(
     r"^(?:ssh-|ecdsa-|sk-ssh|-----BEGIN (?:CERTIFICATE|PUBLIC|RSA PUBLIC|PGP PUBLIC)|pk_|sk_test_|rk_test_|age1|data:)"
 )
-_PATH: Final = re.compile(
+_PATH: Final = lazy(
     r"^(?:[A-Za-z]:\\|~|\.{0,2}/)[\w./~-]*$|^[\w.-]+/[\w./-]+/[\w./-]*\.\w{2,5}$|^[\w./-]+\.(?:pem|key|crt|json|ya?ml|txt|env|py|ini|toml|cfg|conf|jks|p12|asc|gpg|pub)$",
     re.IGNORECASE,
 )
-_URL: Final = re.compile(r"^[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
-_UUID: Final = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
-_CALL: Final = re.compile(r"^[\w.]+\(.*\)$")
-_CONSTANT: Final = re.compile(r"^[A-Z][A-Z_]+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
+_URL: Final = lazy(r"^[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
+_UUID: Final = lazy(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
+_CALL: Final = lazy(r"^[\w.]+\(.*\)$")
+_CONSTANT: Final = lazy(r"^[A-Z][A-Z_]+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
 # The samples of RFC 6749 and RFC 6750, which every OAuth library repeats.
 _DOCUMENTED: Final = frozenset({
     "2YotnFZFEjr1zCsicMWpAA", "tGzv3JOkF0XG5Qx2TlKWIA", "czZCaGRSa3F0MzpnWDFmQmF0M2JW", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
     "mF_9.B5f-4.1JqM", "SplxlOBeZQQYbYS6WxSbIA", "7Fjfp0ZBr1KtDRbnfVdmIw", "gX1fBat3bV",
 })  # fmt: skip
-_CAMEL: Final = re.compile(r"[a-z][A-Z][a-z]")
-_DOTTED: Final = re.compile(r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){1,6}(?:\(.*\))?$")
-_JWT: Final = re.compile(r"^eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}$")
-_SEGMENT: Final = re.compile(r"[A-Za-z0-9]+")
-_WORD_LIKE: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,4}|[a-zA-Z][0-9]{1,2}|[A-Z]?[a-z]{2,}[0-9]{1,4}")
-_HUMPS: Final = re.compile(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,5}(?![a-z]))++[0-9]{0,4}")
+_CAMEL: Final = lazy(r"[a-z][A-Z][a-z]")
+_DOTTED: Final = lazy(r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){1,6}(?:\(.*\))?$")
+_JWT: Final = lazy(r"^eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]{16,}$")
+_SEGMENT: Final = lazy(r"[A-Za-z0-9]+")
+_WORD_LIKE: Final = lazy(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,4}|[a-zA-Z][0-9]{1,2}|[A-Z]?[a-z]{2,}[0-9]{1,4}")
+_HUMPS: Final = lazy(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,5}(?![a-z]))++[0-9]{0,4}")
 _SWITCHES: Final = frozenset({
     "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required", "optional", "auto",
     "always", "never", "hidden", "masked", "empty", "static", "dynamic", "include", "same-origin", "omit", "bearer", "basic",

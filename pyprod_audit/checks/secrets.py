@@ -17,6 +17,7 @@ from pyprod_audit.checks.python_secrets import python_places
 from pyprod_audit.checks.secret_text import Secret, Syntax, known_formats_in, secrets_in
 from pyprod_audit.checks.terraform_secrets import terraform_places
 from pyprod_audit.model import Node, Repository, SourceFile
+from pyprod_audit.model.patterns import lazy
 
 MOST: Final = 50
 """Findings of one file; a dump of credentials is told often enough by then."""
@@ -24,7 +25,7 @@ MOST: Final = 50
 # Key material has a rule of its own, and what a Dockerfile holds is told as such.
 _OTHER_RULES: Final = frozenset({"dockerfile", "dockerignore", "lock", "python-version"})
 _KEY_FILES: Final = (".pem", ".key", ".crt", ".cer", ".p8", ".pub", ".asc", ".gpg")
-_SKIPPED_FILES: Final = re.compile(
+_SKIPPED_FILES: Final = lazy(
     r"google-services\.json|\.secrets\.baseline|package\.json|composer\.json|tsconfig[\w.-]*\.json|[\w.-]*schema[\w.-]*\.json"
     r"|openapi[\w.-]*|swagger[\w.-]*|[\w.-]*\.min\.\w+|\.?htpasswd|[\w.-]*\.sops\.\w+|[\w.-]*\.enc\.\w+"
 )
@@ -36,7 +37,7 @@ _SAMPLES: Final = frozenset({
     "example", "examples", "sample", "samples", "template", "templates", "tmpl", "dist", "default", "defaults", "mock", "mocks",
     "fixture", "fixtures", "demo", "stub", "stubs", "dummy", "spec", "seed", "seeds", "tutorial", "playground",
 })  # fmt: skip
-_PARTS: Final = re.compile(r"[^a-z0-9]+")
+_PARTS: Final = lazy(r"[^a-z0-9]+")
 _SYNTAXES: Final = {
     "python": Syntax.PYTHON,
     "shell": Syntax.SHELL,
@@ -49,8 +50,8 @@ _SYNTAXES: Final = {
     "requirements": Syntax.LINES,
 }
 _QUOTED_SUFFIXES: Final = (".json", ".toml")
-_COMPOSE: Final = re.compile(r"(?:^|/)(?:docker-)?compose[\w.-]*\.ya?ml$")
-_FOR_DEVELOPERS: Final = re.compile(
+_COMPOSE: Final = lazy(r"(?:^|/)(?:docker-)?compose[\w.-]*\.ya?ml$")
+_FOR_DEVELOPERS: Final = lazy(
     r"^[ \t]+(?:(?:context|dockerfile):[ \t]*[\"']?(?:\./)?(?:dev|develop|development|local)/"
     r"|target:[ \t]*[\"']?(?:dev|develop|development|local)[\"']?[ \t]*$)",
     re.MULTILINE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ from pyprod_audit.checks.secret_names import Sort, sort_of
 from pyprod_audit.checks.secret_text import known_formats_in
 from pyprod_audit.checks.secret_values import Value, judge
 from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model.patterns import lazy
 
 _NOT_JUDGED: Final = frozenset({"tf.file", "tf.configuration", "tf.output", "tf.terraform", "tf.moved", "tf.import", "tf.check"})
 # Arguments that are a secret's value whatever they are called: resource type → argument.
@@ -24,7 +24,7 @@ _VALUES: Final = {
     "tf.github_actions_organization_secret": "plaintext_value",
     "tf.gitlab_project_variable": "value",
 }
-_AWS_KEY: Final = re.compile(r"AKIA[A-Z0-9]{16}|[A-Za-z0-9/+]{40}")
+_AWS_KEY: Final = lazy(r"AKIA[A-Z0-9]{16}|[A-Za-z0-9/+]{40}")
 _LIMIT: Final = 200_000
 
 

@@ -8,16 +8,15 @@ allows TLS 1.0 (https://cloud.google.com/load-balancing/docs/ssl-policies-concep
 
 from __future__ import annotations
 
-import re
-
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.model import Node, Resource, Span
+from pyprod_audit.model.patterns import lazy
 
-_OLD_ELB = re.compile(
+_OLD_ELB = lazy(
     r"ELBSecurityPolicy-(?:20(?:1[1-9])-\d\d|TLS-1-[01]-.*|FS-1-1-.*|FS-2018-06|TLS13-1-[01]-.*)$|ELBSample-.*"
 )
 _ELB_DEFAULT = "ELBSecurityPolicy-2016-08"
-_OLD_VERSION = re.compile(r"(?i)(?:SSLv3|TLSv?[ _.]?1(?:[ _.]?[01])?(?:_20\d\d)?|1\.[01])$")
+_OLD_VERSION = lazy(r"(?i)(?:SSLv3|TLSv?[ _.]?1(?:[ _.]?[01])?(?:_20\d\d)?|1\.[01])$")
 _OLD_APPLICATION_GATEWAY = ("AppGwSslPolicy20150501", "AppGwSslPolicy20170401")
 
 

@@ -9,6 +9,7 @@ from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.nginx_view import is_local
 from pyprod_audit.checks.tls_verification_commands import in_container, in_image, in_run, in_script
 from pyprod_audit.model import Node, Resource, Span, Unknown
+from pyprod_audit.model.patterns import lazy
 
 # Keyword → values that switch the check off: requests, httpx, aiohttp, urllib3, boto3, elasticsearch, redis, pymongo,
 # kafka-python; each by the reference of its own documentation.
@@ -29,10 +30,10 @@ _SWITCHES: dict[str, tuple[object, ...]] = {
 _ONLY_FOR = {"ssl": ("aiohttp.",), "ssl_cert_reqs": ("redis.", "aioredis.", "kombu."), "assert_hostname": ("urllib3.",)}
 _NOT_TLS = ("jwt.", "jose.", "uvicorn.", "hypercorn.", "gunicorn.")  # tokens; servers that check their clients
 _UNVERIFIED = ("ssl._create_unverified_context", "ssl.CERT_NONE")
-_URL = re.compile(r"[\"'fFrRbB]*(?:https?|wss?)://(\[[0-9a-fA-F:]+\]|[^/:\"'{}$\s]+)")
-_CONDITION = re.compile(r"(?:if|elif|else|except|case)\b")
-_READ = re.compile(r"(?:==|!=|\bis|\bis not|\bin|\bif)\s*$")
-_SERVER = re.compile(r"(?:^|/)(?:gunicorn|hypercorn|uwsgi)[\w.-]*\.py$")
+_URL = lazy(r"[\"'fFrRbB]*(?:https?|wss?)://(\[[0-9a-fA-F:]+\]|[^/:\"'{}$\s]+)")
+_CONDITION = lazy(r"(?:if|elif|else|except|case)\b")
+_READ = lazy(r"(?:==|!=|\bis|\bis not|\bin|\bif)\s*$")
+_SERVER = lazy(r"(?:^|/)(?:gunicorn|hypercorn|uwsgi)[\w.-]*\.py$")
 
 
 def switched_off(subject: Resource, _context: Context) -> Outcomes:

@@ -11,6 +11,7 @@ from pyprod_audit.checks.docker_view import names_a_workplace
 from pyprod_audit.checks.nginx_view import is_local
 from pyprod_audit.model import Node, Resource, Unknown
 from pyprod_audit.model.kubernetes import env_of
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.shell import commands_of
 
 _FALSE = ("0", "false", "no", "off", "n", "f")
@@ -33,13 +34,13 @@ _WRAPPERS = frozenset({
     "sudo", "timeout", "env", "exec", "time", "nice", "ionice", "xargs", "command", "gosu", "su-exec", "setpriv",
     "retry", "nohup", "chroot", "doas", "proxychains", "torsocks",
 })  # fmt: skip
-_PIP = re.compile(r"pip[0-9.]*")
+_PIP = lazy(r"pip[0-9.]*")
 # Options of curl that take the rest of the word, or the next one, as their value.
 _CURL_VALUES = frozenset("AbcCdDeEFhHKmoPQrtTuUwxXyYz")
-_VERIFY_OFF = re.compile(r"https?\.(?:\S+\.)?sslVerify=(?:false|0|no|off)", re.IGNORECASE)
-_APT_OFF = re.compile(r"Acquire::https::(?:\S+::)?Verify-(?:Peer|Host)=\"?(?:false|0|no)", re.IGNORECASE)
-_HOST = re.compile(r"[\"']*(https?|wss?)://(?:[^/@\s]*@)?(\[[^\]]*\]|\$\([^)]*\)|[^/:\"'\s]+)")
-_ITSELF = re.compile(r"\$\(hostname|\$\{?(?:HOSTNAME|POD_IP|MY_POD_IP|POD_NAME)\b")
+_VERIFY_OFF = lazy(r"https?\.(?:\S+\.)?sslVerify=(?:false|0|no|off)", re.IGNORECASE)
+_APT_OFF = lazy(r"Acquire::https::(?:\S+::)?Verify-(?:Peer|Host)=\"?(?:false|0|no)", re.IGNORECASE)
+_HOST = lazy(r"[\"']*(https?|wss?)://(?:[^/@\s]*@)?(\[[^\]]*\]|\$\([^)]*\)|[^/:\"'\s]+)")
+_ITSELF = lazy(r"\$\(hostname|\$\{?(?:HOSTNAME|POD_IP|MY_POD_IP|POD_NAME)\b")
 _LONGEST_SCRIPT = 65_536
 
 

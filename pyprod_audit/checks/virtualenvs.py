@@ -7,7 +7,6 @@ https://docs.astral.sh/uv/reference/environment/#uv_venv_relocatable.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,11 +25,12 @@ from pyprod_audit.checks.pip_installs import Step, install_of, steps_in
 from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.link.environment import Environment, expand_shell
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_PYTHON = re.compile(r"python[0-9.]*")
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_PYTHON = lazy(r"python[0-9.]*")
+_VARIABLE = lazy(r"\$(?:(\w+)|\{(\w+)\})")
 # Commands that name an environment without using what is in it.
-_PREPARES = re.compile(r"pip[0-9.]*|python[0-9.]*|virtualenv|uv|\.|source|chown|chmod|mkdir|rm|find|test|\[")
+_PREPARES = lazy(r"pip[0-9.]*|python[0-9.]*|virtualenv|uv|\.|source|chown|chmod|mkdir|rm|find|test|\[")
 _NOT_PYTHON = frozenset(("sh", "bash", "uv", "nginx", "node", "npm", "java", "supervisord"))
 _RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pipx"))
 _INTERPRETERS = frozenset(("python", "sh", "bash"))

@@ -12,13 +12,14 @@ from pyprod_audit.checks.kubernetes_secrets import Entry, entries_of
 from pyprod_audit.checks.secret_names import Sort, sort_of
 from pyprod_audit.checks.secret_values import Value, judge
 from pyprod_audit.model import Node, Resource
+from pyprod_audit.model.patterns import lazy
 
 _PREDICTABLE: Final = frozenset({
     "random.choice", "random.choices", "random.sample", "random.randint", "random.randrange", "random.getrandbits",
     "random.randbytes", "random.random", "random.uniform", "random.shuffle",
 })  # fmt: skip
 _NUMBERS: Final = frozenset({"random.randint", "random.randrange", "random.getrandbits", "random.randbytes"})
-_CHARACTERS: Final = re.compile(r"string\.|ascii|letters|digits|alphabet|alnum|chars?\b|characters|[\"'][A-Za-z0-9]{8,}", re.IGNORECASE)
+_CHARACTERS: Final = lazy(r"string\.|ascii|letters|digits|alphabet|alnum|chars?\b|characters|[\"'][A-Za-z0-9]{8,}", re.IGNORECASE)
 _SECRETS: Final = frozenset({
     "token", "password", "passwd", "passphrase", "secret", "otp", "totp", "apikey", "nonce", "csrf", "salt", "pin", "passcode",
 })  # fmt: skip
@@ -32,11 +33,11 @@ _OTHER_TOKENS: Final = frozenset({
     "tokens", "tokenizer", "tokenize", "masked", "mask", "vocab", "prompt", "next", "page", "sample", "batch", "fake", "mock",
     "dummy", "test", "bucket", "pad", "num", "idx", "index", "len", "length", "count", "delay", "placeholder",
 })  # fmt: skip
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_KEYS_THAT_SIGN: Final = re.compile(
+_WORDS: Final = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_KEYS_THAT_SIGN: Final = lazy(
     r"(?:SECRET|SIGNING|ENCRYPTION|JWT|ACCESS)_?(?:KEY|SECRET)(?:_BASE)?$|(?:^|_)(?:JWT|SESSION|COOKIE|AUTH|APP)_SECRET$", re.IGNORECASE
 )
-_URL: Final = re.compile(r"^[a-z][a-z0-9+.-]{1,30}://(?P<user>[^\s:/@]{0,64}):(?P<password>[^\s:/@${}<>]{1,64})@(?P<host>[\w.-]{1,200})")
+_URL: Final = lazy(r"^[a-z][a-z0-9+.-]{1,30}://(?P<user>[^\s:/@]{0,64}):(?P<password>[^\s:/@${}<>]{1,64})@(?P<host>[\w.-]{1,200})")
 
 
 class Guessable(NamedTuple):

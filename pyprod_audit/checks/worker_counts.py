@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
@@ -13,10 +12,11 @@ from pyprod_audit.link.environment import environment
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Fact, Node, Process, Repository, Resource, Service, Unknown
 from pyprod_audit.model.kubernetes import place_of
+from pyprod_audit.model.patterns import lazy
 
-_CPU_COUNT = re.compile(r"\bcpu_count\(")
-_WORD = re.compile(r"[A-Za-z_]\w{0,80}")
-_VARIABLE = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s{0,9}[\"'](\w{1,80})")
+_CPU_COUNT = lazy(r"\bcpu_count\(")
+_WORD = lazy(r"[A-Za-z_]\w{0,80}")
+_VARIABLE = lazy(r"(?:environ(?:\.get\(|\[)|getenv\()\s{0,9}[\"'](\w{1,80})")
 _STEPS = 4
 
 

@@ -6,10 +6,11 @@ import re
 
 from pyprod_audit.model import MISSING, Node, Resource
 from pyprod_audit.model.kubernetes import object_of
+from pyprod_audit.model.patterns import lazy
 
 _ONE_SHOT_KINDS = frozenset({"k8s.job", "k8s.cronjob"})
 _POD_KINDS = frozenset({"k8s.pod", "k8s.podtemplate"})
-_INSERTED = re.compile(r"^[ \t]*\{\{[^\n]*\}\}[ \t]*$|\{%-?[ \t]*include\b", re.MULTILINE)
+_INSERTED = lazy(r"^[ \t]*\{\{[^\n]*\}\}[ \t]*$|\{%-?[ \t]*include\b", re.MULTILINE)
 _LINES_LOOKED_AT = 8
 _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 

@@ -16,6 +16,7 @@ from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL, Datastore
 from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.model import Fact, Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import env_of
+from pyprod_audit.model.patterns import lazy
 
 RESERVED = 3  # connections that PostgreSQL keeps for superusers
 _DEFAULT: Mapping[str, int] = {POSTGRESQL: 100, MYSQL: 151}
@@ -23,9 +24,9 @@ _PARAMETERS = (
     "spec.postgresql.parameters.max_connections",  # CloudNativePG, Zalando
     "spec.patroni.dynamicConfiguration.postgresql.parameters.max_connections",  # Crunchy, Percona
 )
-_OPTION = re.compile(r"(?:--)?max[_-]connections=([0-9]{1,7})")
-_NAMED = re.compile(r"max[_-]connections\b")
-_LINE = re.compile(r"(?m)^[ \t]{0,40}(?:max_connections|max-connections)[ \t]{0,40}=?[ \t]{0,40}'?([0-9]{1,7})\b")
+_OPTION = lazy(r"(?:--)?max[_-]connections=([0-9]{1,7})")
+_NAMED = lazy(r"max[_-]connections\b")
+_LINE = lazy(r"(?m)^[ \t]{0,40}(?:max_connections|max-connections)[ \t]{0,40}=?[ \t]{0,40}'?([0-9]{1,7})\b")
 _VARIABLES = ("POSTGRESQL_MAX_CONNECTIONS", "POSTGRES_MAX_CONNECTIONS", "MYSQL_MAX_CONNECTIONS")
 
 _GIB = 1024**3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,9 +12,10 @@ from pyprod_audit.link.poolers import names_pooler, poolers
 from pyprod_audit.link.pools import Pool, kind_of_url, pools_of
 from pyprod_audit.model import Fact, Node, Repository, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import object_of
+from pyprod_audit.model.patterns import lazy
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]{1,30})://(?:[^@/\s]{0,300}@)?([a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:]{2,45}\])")
-_NAMES_HOST = re.compile(r"(?i)(?:host|server|addr|url|uri|dsn|endpoint)")
+_URL = lazy(r"([a-z][a-z0-9+.-]{1,30})://(?:[^@/\s]{0,300}@)?([a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:]{2,45}\])")
+_NAMES_HOST = lazy(r"(?i)(?:host|server|addr|url|uri|dsn|endpoint)")
 _ASYNCHRONOUS = ("gevent", "eventlet", "uvicorn", "asgi", "tornado", "aiohttp")
 _ONE_PROCESS = frozenset({"daphne", "flask", "runserver", "hypercorn", "uvicorn", "fastapi run"})
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.link.application import finder_of
 from pyprod_audit.link.environment import environment
 from pyprod_audit.link.python_modules import ModuleFinder
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
+from pyprod_audit.model.patterns import lazy
 
 _MOST = 400
-_SETDEFAULT = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s{0,9}[,\]]\s{0,9}(?:=\s{0,9})?[\"']([\w.]{1,200})[\"']")
+_SETDEFAULT = lazy(r"DJANGO_SETTINGS_MODULE[\"']\s{0,9}[,\]]\s{0,9}(?:=\s{0,9})?[\"']([\w.]{1,200})[\"']")
 _VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 

@@ -8,12 +8,12 @@ pool).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL
 from pyprod_audit.model import Node, Resource, Span, Unknown
+from pyprod_audit.model.patterns import lazy
 
 ENGINES = frozenset({
     "sqlalchemy.create_engine", "sqlalchemy.engine.create_engine", "sqlmodel.create_engine",
@@ -27,7 +27,7 @@ _FLASK = "flask_sqlalchemy.SQLAlchemy"
 _OPTIONS = "SQLALCHEMY_ENGINE_OPTIONS"
 _URI = "SQLALCHEMY_DATABASE_URI"
 # Code that runs beside the service, not in its processes.
-_ASIDE = re.compile(r"(?:^|/)(?:alembic|migrations?|versions|scripts?|bin|tools|management|cli|seeds?|notebooks)/"
+_ASIDE = lazy(r"(?:^|/)(?:alembic|migrations?|versions|scripts?|bin|tools|management|cli|seeds?|notebooks)/"
                     r"|(?:^|/)(?:migrate|seed|populate|init_db|create_tables|cli|manage)[\w-]{0,40}\.py$")  # fmt: skip
 _SCHEMES = (
     ("postgres", POSTGRESQL), ("cockroachdb", ""), ("mysql", MYSQL), ("mariadb", MYSQL), ("mongodb", MONGODB),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.model import AppReference, Node, Resource, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_ENTRY = re.compile(r"(?:_?main|run|serve|start|cli|run_?(?:app|server)|start_?(?:app|server)|launch)", re.IGNORECASE)
+_ENTRY = lazy(r"(?:_?main|run|serve|start|cli|run_?(?:app|server)|start_?(?:app|server)|launch)", re.IGNORECASE)
 _UVICORN = {"host": "host", "port": "port", "workers": "workers", "reload": "reload", "uds": "uds", "fd": "fd",
             "timeout_keep_alive": "keepalive", "timeout_graceful_shutdown": "graceful_timeout",
             "interface": "interface", "forwarded_allow_ips": "forwarded_allow_ips"}  # fmt: skip
@@ -33,7 +34,7 @@ _STARTERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
 }  # fmt: skip
 _RUN = {"flask": "flask", "quart": "quart", "sanic": "sanic", "dash": "dash", "apiflask": "flask",
         "flask_openapi3": "flask", "bottle": "bottle"}  # fmt: skip
-_ENV_READ = re.compile(
+_ENV_READ = lazy(
     r"""(?:int\(|str\()?os\.(?:environ\.get|getenv)\(\s{0,9}["'](\w{1,80})["']\s{0,9}(?:,\s{0,9}([^()]{1,80}))?\)\)?"""
     r"""|(?:int\(|str\()?os\.environ\[["'](\w{1,80})["']\]\)?"""
 )

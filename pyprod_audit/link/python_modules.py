@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import cached_property
 
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.model import ImageFiles, Repository, Resource, SourceFile
@@ -51,6 +52,7 @@ class ModuleFinder:
         self._project = project
         self._pythonpath = [part for part in (env.text("PYTHONPATH") or "").split(":") if part]
         self._chdir = chdir
+        self._known: dict[str, str | None] = {}
 
     def path(self, dotted: str) -> str | None:
         """The file of the tree that `import dotted` would load, or None when none is found.
@@ -59,7 +61,11 @@ class ModuleFinder:
         """
         if dotted.partition(".")[0] not in self._repository.memo("link.python_names", _names):
             return None  # most imports are of other people's packages
-        stem = dotted.replace(".", "/")
+        if dotted not in self._known:
+            self._known[dotted] = self._look_up(dotted.replace(".", "/"))
+        return self._known[dotted]
+
+    def _look_up(self, stem: str) -> str | None:
         relatives = (f"{stem}.py", f"{stem}/__init__.py")
         for relative in relatives:
             for candidate in self._candidates(relative):
@@ -90,16 +96,23 @@ class ModuleFinder:
 
     def _candidates(self, relative: str) -> Iterator[str]:
         if self._files is not None:
-            for folder in (self._chdir, "", *self._pythonpath):
+            for folder in dict.fromkeys((self._chdir, "", *self._pythonpath)):
                 found = self._files.tree_path(posixpath.join(folder, relative))
                 if found is not None:
                     yield found
-        if relative.startswith("/"):
-            return
+        if not relative.startswith("/"):
+            for folder in self._roots:
+                yield posixpath.normpath(f"{folder}/{relative}" if folder else relative)
+
+    @cached_property
+    def _roots(self) -> tuple[str, ...]:
+        """The folders of the tree that a relative path may start at."""
         folders = list(self._files.folders()) if self._files is not None else []
         if self._project is not None:
             folders += [self._project, posixpath.join(self._project, "src"), posixpath.join(self._project, "app")]
         inside = () if self._chdir.startswith("/") or not self._chdir else (self._chdir,)
-        for folder in folders:
-            for below in (*inside, ""):
-                yield posixpath.normpath(posixpath.join(folder, below, relative))
+        return tuple(
+            dict.fromkeys(
+                posixpath.join(folder, below) if below else folder for folder in folders for below in (*inside, "")
+            )
+        )

@@ -100,19 +100,25 @@ def _images(repository: Repository) -> Iterator[Image]:
 
 def _project_name(project: str | None, repository: Repository) -> str:
     """The name that the project's manifest declares."""
+    return repository.memo("link.project_names", _project_names).get(project, "") if project is not None else ""
+
+
+def _project_names(repository: Repository) -> dict[str, str]:
+    """The first name that a manifest declares, by folder."""
+    found: dict[str, str] = {}
     for manifest in repository.of_kind("py.manifest"):
-        if posixpath.dirname(manifest.path) == project:
-            name = manifest.node.text_at("name")
-            if name:
-                return name
-    return ""
+        name = manifest.node.text_at("name")
+        if name:
+            found.setdefault(posixpath.dirname(manifest.path), name)
+    return found
 
 
 def _deployed(
     repository: Repository, images: Sequence[Image], stated: Sequence[Stated], used: set[int]
 ) -> Iterator[Service]:
     containers = repository.of_kind("k8s.container")
-    joins = {id(container): _stated(container, images, stated) or _join(container, images) for container in containers}
+    nearest = _nearest_by_name(images)
+    joins = {id(container): _stated(container, images, stated) or _join(container, nearest) for container in containers}
     lone = _only_pair(containers, images, joins)
     for container in containers:
         pod = container.parent
@@ -150,7 +156,25 @@ def _stated(
     return None
 
 
-def _join(container: Resource, images: Sequence[Image]) -> tuple[Image | None, Evidence | None]:
+def _nearest_by_name(images: Sequence[Image]) -> dict[tuple[str, str], Image]:
+    """The first image by each of its names and each folder that it stands below ("" is the scan root)."""
+    found: dict[tuple[str, str], Image] = {}
+    for image in images:
+        folders = list(_upwards(image.stage.path))
+        for name in image.names:
+            for folder in folders:
+                found.setdefault((name, folder), image)
+    return found
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """The folder that a path stands in, the one above it, up to the scan root."""
+    while path:
+        path = posixpath.dirname(path)
+        yield path
+
+
+def _join(container: Resource, nearest: Mapping[tuple[str, str], Image]) -> tuple[Image | None, Evidence | None]:
     """The image built here that the container runs, by the name of the image."""
     node = container.node.get("image")
     text = _image_text(node)
@@ -160,12 +184,9 @@ def _join(container: Resource, images: Sequence[Image]) -> tuple[Image | None, E
     wanted = normal(name)
     if not wanted:
         return None, None
-    near = sorted(
-        (image for image in images if wanted in image.names),
-        key=lambda image: -len(posixpath.commonpath(["/" + image.stage.path, "/" + container.path])),
-    )
-    if near and (wanted not in _PUBLIC or posixpath.basename(near[0].files.context) == name):
-        return near[0], Evidence(f"the image {name} is built from {near[0].stage.path}", node.span)
+    near = next((nearest[key] for folder in _upwards(container.path) if (key := (wanted, folder)) in nearest), None)
+    if near is not None and (wanted not in _PUBLIC or posixpath.basename(near.files.context) == name):
+        return near, Evidence(f"the image {name} is built from {near.stage.path}", node.span)
     return None, None
 
 
@@ -240,7 +261,7 @@ def _service(
     elif running is not None:
         module = running.script
     if files is not None and project is not None:
-        modules = tuple(_modules_of(project, repository))
+        modules = _modules_of(project, repository)
     entries: tuple[Resource, ...] = ()
     facts = dict(running.facts) if running is not None else {}
     if workload is not None and pod is not None and container is not None:
@@ -255,11 +276,20 @@ def _service(
     )
 
 
-def _modules_of(project: str, repository: Repository) -> Iterator[Resource]:
-    prefix = f"{project}/" if project else ""
+def _modules_of(project: str, repository: Repository) -> tuple[Resource, ...]:
+    """The modules below a folder, in order of discovery."""
+    known: dict[str, tuple[Resource, ...]] = repository.memo("link.modules_of", lambda _repo: {})
+    if project not in known:
+        known[project] = tuple(repository.memo("link.modules_below", _modules_below).get(project, ()))
+    return known[project]
+
+
+def _modules_below(repository: Repository) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
     for module in repository.of_kind("py.module"):
-        if module.path.startswith(prefix):
-            yield module
+        for folder in _upwards(module.path):
+            found.setdefault(folder, []).append(module)
+    return found
 
 
 def _entries(pod: Resource, repository: Repository) -> tuple[Resource, ...]:

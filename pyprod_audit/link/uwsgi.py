@@ -6,17 +6,17 @@ Syntax: "Configuring uWSGI" and "Configuration logic" of the uWSGI 2.0 documenta
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.link.server_options import GRAMMARS
 from pyprod_audit.model import Node, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 
-_SECTION = re.compile(r"\s*\[([^\]]{0,100})\]")
-_SETTING = re.compile(r"[ \t]*([A-Za-z][\w-]{0,80})[ \t]*(?:=[ \t]*(.*))?$")
-_VARIABLE = re.compile(r"\$\((\w{1,100})\)")
-_PLACEHOLDER = re.compile(r"[$%@]\(|%[a-zA-Z]")
+_SECTION = lazy(r"\s*\[([^\]]{0,100})\]")
+_SETTING = lazy(r"[ \t]*([A-Za-z][\w-]{0,80})[ \t]*(?:=[ \t]*(.*))?$")
+_VARIABLE = lazy(r"\$\((\w{1,100})\)")
+_PLACEHOLDER = lazy(r"[$%@]\(|%[a-zA-Z]")
 _TRUE = {"", "true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 

@@ -125,6 +125,8 @@ class Node:
 
     def get(self, path: str) -> Node | None:
         """The node at the dotted `path`, or None. Keys that contain dots: use `find`."""
+        if isinstance(self.value, dict) and "." not in path:
+            return self.value.get(path)
         node = self
         for part in path.split("."):
             value = node.value
@@ -142,17 +144,17 @@ class Node:
     def text_at(self, path: str) -> str | None:
         """The string at the dotted `path`, or None."""
         found = self.get(path)
-        return None if found is None else found.text
+        return found.value if found is not None and isinstance(found.value, str) else None
 
     def items_at(self, path: str) -> tuple[Node, ...]:
         """The members of the sequence at the dotted `path`; empty when there is none."""
         found = self.get(path)
-        return () if found is None else found.items
+        return found.value if found is not None and isinstance(found.value, tuple) else ()
 
     def mapping_at(self, path: str) -> Mapping[str, Node]:
         """The members of the mapping at the dotted `path`; empty when there is none."""
         found = self.get(path)
-        return {} if found is None else found.mapping
+        return found.value if found is not None and isinstance(found.value, dict) else {}
 
     def walk(self) -> Iterator[Node]:
         """This node and everything below, outer first; iterative, so depth cannot exhaust the stack."""

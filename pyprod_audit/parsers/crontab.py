@@ -6,21 +6,20 @@ follows is its standard input.
 
 from __future__ import annotations
 
-import re
-
 from pyprod_audit.model import Node, Parsed, Resource, SourceFile
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.shell import commands_in
 
-_ENTRY = re.compile(
+_ENTRY = lazy(
     r"[ \t]*(@(?:reboot|yearly|annually|monthly|weekly|daily|midnight|hourly)|(?:[-0-9*/,a-zA-Z~]{1,60}[ \t]+){4}"
     r"[-0-9*/,a-zA-Z~]{1,60})[ \t]+(?=\S)"
 )
-_FIELDS = re.compile(r"@|[0-9*]")
-_WORD = re.compile(r"(\S+)[ \t]+(?=\S)")
+_FIELDS = lazy(r"@|[0-9*]")
+_WORD = lazy(r"(\S+)[ \t]+(?=\S)")
 _ACCOUNTS = frozenset({
     "root", "www-data", "postgres", "mysql", "nobody", "app", "django", "deploy", "ubuntu", "celery",
 })  # fmt: skip
-_PERCENT = re.compile(r"(?<!\\)%")
+_PERCENT = lazy(r"(?<!\\)%")
 
 
 def parse(source: SourceFile) -> Parsed:

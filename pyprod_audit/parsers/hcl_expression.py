@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
-
-import tree_sitter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pyprod_audit.model import Node, Scalar, SourceFile, Unknown
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import hcl_text
 
+if TYPE_CHECKING:
+    import tree_sitter
+
 MAX_DEPTH: Final = 60
 _MAX_EXPRESSION: Final = 2000
 
 Step: TypeAlias = "str | int | Node | None"
-_Syntax: TypeAlias = tree_sitter.Node
+_Syntax: TypeAlias = "tree_sitter.Node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ _SIMPLE = lazy(
     r"|(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?)"
     r"|(?P<reference>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)"
 )
-_WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
+WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _LARGEST: Final = 400
 
 
@@ -102,7 +103,7 @@ class ExpressionReader:
         if kind == "string":
             value = found["string"]
         elif kind == "word":
-            value = _WORDS[text]
+            value = WORDS[text]
         elif kind == "number":
             value = number_of(text)
         else:
@@ -182,7 +183,7 @@ class ExpressionReader:
             return self.read(syntax, depth=depth + 1)
         if kind in ("literal_value", "template_expr", "collection_value", "operation"):
             if not syntax.named_children:
-                return self._node(_WORDS.get(self.text(start, end)), start, end)
+                return self._node(WORDS.get(self.text(start, end)), start, end)
             inner = next((child for child in syntax.named_children if child.type != "comment"), syntax)
             return self._inner(inner, depth)
         if kind == "conditional":
@@ -213,7 +214,7 @@ class ExpressionReader:
                 else self._node(number, start, end)
             )
         if kind in ("bool_lit", "null_lit"):
-            return self._node(_WORDS.get(self.text(start, end)), start, end)
+            return self._node(WORDS.get(self.text(start, end)), start, end)
         if kind == "tuple":
             return self._node(self._operands(syntax, depth), start, end)
         if kind == "object":

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from pyprod_audit.model import Node, Parsed, Problem, Resource, SourceFile
+from pyprod_audit.parsers.hcl_tree import template_value
 from pyprod_audit.parsers.json_tree import JsonError, read_json
-from pyprod_audit.parsers.terraform import template_value
 
 _LABELS: Final = {"resource": 2, "data": 2, "ephemeral": 2, "variable": 1, "output": 1, "provider": 1, "module": 1}
 _PLAIN: Final = frozenset({"variable", "output", "module", "locals"})  # their mappings are always values
