@@ -17,9 +17,7 @@ _STALE_AFTER: Final = dt.timedelta(days=365)
 _NUMBER: Final = lazy(r"[vV]?([0-9]{1,6}(?:\.[0-9]{1,6}){0,4})")
 _PYTHON_TAG: Final = lazy(r"(?:^|.*python|.*py|.*cp)([23](?:\.[0-9]{1,2}){0,2})(?![0-9])")
 _ALPINE: Final = lazy(r"(?:^|-)alpine-?([0-9]{1,2}\.[0-9]{1,2})?(?![0-9a-z])")
-_DEBIAN_NUMBER: Final = lazy(
-    r"(?:^|-)(debian|ubuntu|ubi|rockylinux|almalinux)-?([0-9]{1,2}(?:\.[0-9]{2})?)(?![0-9])"
-)
+_DEBIAN_NUMBER: Final = lazy(r"(?:^|-)(debian|ubuntu|ubi|rockylinux|almalinux)-?([0-9]{1,2}(?:\.[0-9]{2})?)(?![0-9])")
 _POSTGRES_TAG: Final = lazy(r"(?:^|[.-])pg-?([0-9]{1,2})(?![0-9])")
 _REGISTRIES: Final = (
     "docker.io/", "index.docker.io/", "registry-1.docker.io/", "registry.hub.docker.com/", "mirror.gcr.io/",

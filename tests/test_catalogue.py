@@ -73,9 +73,12 @@ def test_the_index_holds_every_rule() -> None:
 
 
 def test_every_name_starts_with_a_known_technology() -> None:
-    known = {"asgi", "backup", "celery", "django", "docker", "flask", "gateway", "gunicorn", "helm", "hpa", "image", "ingress", "k8s",
-             "lock", "nginx", "pgbouncer", "pip", "pod", "pool", "postgres", "probe", "python", "requirements", "secret", "server",
-             "service", "shell", "terraform", "tls", "uvicorn", "uwsgi", "venv", "wsgi", "manifest", "app", "migration", "sqlite"}  # fmt: skip
+    known = {
+        "app", "asgi", "backup", "celery", "django", "docker", "flask", "gateway", "gunicorn", "helm", "hpa",
+        "image", "ingress", "k8s", "lock", "manifest", "migration", "nginx", "pgbouncer", "pip", "pod", "pool",
+        "postgres", "probe", "python", "requirements", "secret", "server", "service", "shell", "sqlite",
+        "terraform", "tls", "uvicorn", "uwsgi", "venv", "wsgi",
+    }  # fmt: skip
     assert {str(row["name"]).split("-")[0] for row in ROWS} <= known
 
 

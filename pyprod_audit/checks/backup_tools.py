@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL
+from pyprod_audit.model.patterns import lazy
 
 DUMPS: Mapping[str, str] = {
     **dict.fromkeys(("pg_dump", "pg_dumpall", "pg_basebackup"), POSTGRESQL),
@@ -35,7 +36,7 @@ _HINTS = ("backup", "dump", "barman", "pghoard", "wal-", "wal_", "velero", "rest
           "kasten", "volumesnapshot", "snapscheduler", "volsync", "trilio", "borg", "duplicity", "kopia",
           "dlm_lifecycle", "recurringjob", "pgbackrest")  # fmt: skip
 _PATTERNS = {
-    kind: re.compile(rf"(?im)\b(?:{own}|{_ANY})\b|{_KEY}|\.spec\.backup") for kind, own in _OWN.items()
+    kind: lazy(rf"(?im)\b(?:{own}|{_ANY})\b|{_KEY}|\.spec\.backup") for kind, own in _OWN.items()
 }  # fmt: skip
 
 

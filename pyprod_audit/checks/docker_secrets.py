@@ -16,7 +16,7 @@ from pyprod_audit.model import Node, Repository, Resource, Span
 from pyprod_audit.model.patterns import lazy
 
 _SECRET_FILES: Final = lazy(
-    r"(?:^|/)(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.ssh|\.aws|\.azure|\.kube|kubeconfig|\.netrc|_netrc|\.git-credentials|\.vault-token"
+    r"(?:^|/)(?:\.ssh|\.aws|\.azure|\.kube|kubeconfig|\.netrc|_netrc|\.git-credentials|\.vault-token"
     r"|\.pgpass|\.dockercfg|\.dockerconfigjson|\.pypirc|\.npmrc|terraform\.tfstate|\.env(?:\.(?:prod|production|live|staging|secrets?))?"
     r"|secrets?\.(?:ya?ml|json|toml|env|ini|txt)|(?:\.config/)?gcloud|application_default_credentials\.json"
     r"|[\w.-]*(?:service[-_]?account|client[-_]secrets?|gcp[-_]key|gcloud[-_]key|credentials)[\w.-]*\.json|\.aws/credentials)/?$",
@@ -68,7 +68,7 @@ def _variables(stage: Resource, instruction: Node, told: set[str], context: Cont
             if name not in told and argument not in told:
                 told.update((name, argument))
                 message = "ENV {name} keeps the build argument {argument} in the image, where every container and `docker inspect` shows it"
-                yield _hit(stage, span, name, message, {"name": name, "argument": argument})
+                yield _hit(stage, span, name, message, {"name": name, "argument": argument}, redact=False)
         elif judge(value, sort, context.as_of) >= _least(sort):
             told.add(name)
             yield _hit(stage, span, name, "ENV {name} holds a secret in the image, where `docker inspect` shows it", {"name": name})
@@ -94,7 +94,7 @@ def _arguments(
             message = "build argument {name} is used by {by}: its value stays readable in the image's history"
             by = use.text_at("name") or "RUN"
             related = ((use.span.first_line, "used here"),)
-            yield _hit(stage, word.span, name, message, {"name": name, "by": by}, related)
+            yield _hit(stage, word.span, name, message, {"name": name, "by": by}, related, redact=False)
 
 
 def _copies(stage: Resource, instruction: Node, repository: Repository) -> Iterator[Hit]:
@@ -104,7 +104,7 @@ def _copies(stage: Resource, instruction: Node, repository: Repository) -> Itera
         path = (source.text or "").removeprefix("./")
         if path and _SECRET_FILES.search(path) and not _is_harmless(path, stage, repository):
             yield _hit(stage, source.span, path, "{name} copies {path} into the image: whoever pulls the image has it",
-                       {"name": instruction.text_at("name"), "path": path})  # fmt: skip
+                       {"name": instruction.text_at("name"), "path": path}, redact=False)  # fmt: skip
 
 
 def _runs(stage: Resource, instruction: Node, told: set[str], context: Context) -> Iterator[Hit]:
@@ -125,9 +125,17 @@ def _runs(stage: Resource, instruction: Node, told: set[str], context: Context) 
 
 
 def _hit(
-    stage: Resource, span: Span, slug: str, message: str, values: dict[str, object], related: tuple[tuple[Span, str], ...] = ()
+    stage: Resource,
+    span: Span,
+    slug: str,
+    message: str,
+    values: dict[str, object],
+    related: tuple[tuple[Span, str], ...] = (),
+    *,
+    redact: bool = True,
 ) -> Hit:
-    return Hit(span, values, related=related, address=f"{stage.path}/{stage.address}/{slug}", message=message)
+    address = f"{stage.path}/{stage.address}/{slug}"
+    return Hit(span, values, related=related, address=address, message=message, redact=redact)
 
 
 def _least(sort: Sort) -> Value:

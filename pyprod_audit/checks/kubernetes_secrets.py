@@ -129,7 +129,7 @@ def _is_real(entry: Entry, least: Value, context: Context) -> bool:
         written = entry.node.text or ""
         return _is_base64(written) and len(written) >= 24 and judge(written, Sort.KEY) is Value.STRONG
     if "PRIVATE KEY-----" in entry.text:
-        return True
+        return False  # private keys have a rule of their own, which reads Secrets too
     if entry.name in _DOCKER_KEYS:
         return _has_registry_password(entry.text)
     if _what(entry, least, context):

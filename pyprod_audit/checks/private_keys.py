@@ -21,7 +21,7 @@ _BEGIN = lazy(r"-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----")
 _MARK = "PRIVATE KEY-----"
 _ENCODED_MARK = "LS0tLS1CRUdJTi"  # "-----BEGIN" in base64
 _LONGEST = 32_768
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_BASE64 = lazy(r"[A-Za-z0-9+/]+={0,2}")
 _NOISE = lazy(r"[\s\"'\\,|]+")
 _OPENSSH = b"openssh-key-v1\0"
 _MADE_UP = lazy(

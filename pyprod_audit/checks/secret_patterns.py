@@ -92,7 +92,7 @@ def _formats() -> tuple[Format, ...]:
         ("an age secret key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
         ("an Atlassian API token", "ATATT3xFfGF0", r"ATATT3xFfGF0[\w=-]{100,250}"),
     ]
-    return tuple(Format(row[0], row[1], re.compile(row[2]), row[3] if len(row) == 4 else 0) for row in table)
+    return tuple(Format(row[0], row[1], lazy(row[2]), row[3] if len(row) == 4 else 0) for row in table)
 
 
 FORMATS: Final = _formats()

@@ -58,6 +58,7 @@ _BESIDE: Final = lazy(r"[\"']?[ \t\r\n]{0,40},?[ \t\r\n]{0,40}[\"']?[Vv]alue[\"'
 _NEXT_ARGUMENT: Final = lazy(r"[\"'][ \t\r\n]{0,40},[ \t\r\n]{0,40}(?=[\"'][^-])")
 _INSIDE_QUOTES: Final = lazy(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\"'])")
 _IN_STRING: Final = lazy(r"=(?P<value>[^\s\"'`$;&,(){}<>\\|]{6,200})(?=[\s\"';&\\])")
+_IN_CONNECTION: Final = lazy(r"=(?P<value>[^\s\"';{}<>\\]{3,200})(?=[\"';\\])")
 _FALLBACK: Final = lazy(r":?[-=]?(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})\}")
 _WORDS_AFTER: Final = lazy(r"[ \t]{1,20}")
 _QUOTED: Final = lazy(
@@ -165,7 +166,7 @@ def _names(text: str, lowered: str, start: int, end: int) -> Iterator[tuple[int,
     for hint in _HINTS:
         at = lowered.find(hint, start, end)
         while at >= 0:
-            places.add(at)
+            places.add(at + hint.startswith('"'))
             at = lowered.find(hint, at + len(hint), end)
     done = start
     for at in sorted(places):
@@ -198,7 +199,8 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
         fallback = _FALLBACK.match(text, stop, end)  # `${NAME:-value}`, `${name:value}`
         return fallback.span("value") if fallback else None
     if text.startswith("=", stop) and _in_string(text, begin):
-        found = _IN_STRING.match(text, stop, end)  # "host=db user=shop password=…", "https://…?api_key=…&"
+        pattern = _IN_CONNECTION if text[max(begin - 2, 0) : begin].rstrip().endswith(";") else _IN_STRING
+        found = pattern.match(text, stop, end)  # "host=db user=shop password=…", "https://…?api_key=…&"
         return found.span("value") if found else None
     after = _separator(text, syntax, begin, stop, end)
     if after is None or after >= end:
@@ -218,7 +220,7 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
         return inside.span("value")
     if syntax is Syntax.HCL and after != stop + 1:
         return None  # an expression; in a script there is no space around `=`
-    if syntax in (Syntax.YAML, Syntax.LINES):
+    if syntax is Syntax.LINES or (syntax is Syntax.YAML and not _in_flow(text, begin)):
         place = _to_line_end(text, after, end, syntax)
         if place is not None:
             return place
@@ -232,6 +234,13 @@ def _in_string(text: str, at: int) -> bool:
     low = max(at - 300, 0)
     before = text[max(text.rfind("\n", low, at) + 1, low) : at]
     return before[-1:] not in ("", '"', "'", "-") and bool(before.count('"') % 2 or before.count("'") % 2)
+
+
+def _in_flow(text: str, at: int) -> bool:
+    """Whether a place stands in `{…}` or `[…]` that opened on the same line."""
+    low = max(at - 300, 0)
+    before = text[max(text.rfind("\n", low, at) + 1, low) : at]
+    return before.count("{") + before.count("[") > before.count("}") + before.count("]")
 
 
 def _to_line_end(text: str, start: int, end: int, syntax: Syntax) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip
@@ -65,7 +66,7 @@ def _predictable_tokens(module: Resource) -> Iterator[Hit]:
         name = call.text_at("name") or ""
         if name != "uuid.uuid1" and name not in _PREDICTABLE:
             continue
-        made = _what_is_made(call, name)
+        made = _what_is_made(call)
         if not made or (name != "uuid.uuid1" and not _makes_characters(call, name)):
             continue
         seen[made] = seen.get(made, 0) + 1
@@ -81,6 +82,7 @@ def _predictable_tokens(module: Resource) -> Iterator[Hit]:
             {"made": made, "function": name},
             address=f"{module.address}:{made}",
             message=message,
+            redact=False,
         )
 
 
@@ -114,14 +116,12 @@ def _guessable(resource: Resource, context: Context) -> Iterator[Guessable]:
             yield Guessable(entry, f"a URL with a well-known password for {url['host']}")
 
 
-def _what_is_made(call: Node, name: str) -> str:
+def _what_is_made(call: Node) -> str:
     """The secret's name, from what the value is assigned to or the function that makes it; empty for anything else."""
     target = call.text_at("target") or ""
     if target:
         return target if _is_secret(target) else ""
     function = (call.text_at("function") or "").rpartition(".")[2]
-    if name == "uuid.uuid1":
-        return f"what {function}() returns" if _is_secret(function) else ""
     return f"what {function}() returns" if _is_secret(function) else ""
 
 
@@ -129,7 +129,7 @@ def _is_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     if not _OTHER_TOKENS.isdisjoint(words):
         return False
-    return not _SECRETS.isdisjoint(words) or any(pair in _PAIRS for pair in zip(words, words[1:], strict=False))
+    return not _SECRETS.isdisjoint(words) or any(pair in _PAIRS for pair in pairwise(words))
 
 
 def _makes_characters(call: Node, name: str) -> bool:
