@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyprod_audit.findings import Confidence, Profile, Severity
 
@@ -69,8 +69,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section of the guide. `folder` is its folder under rules/, `prefix` the start of its rules' ids."""
 
     number: int
@@ -79,8 +78,7 @@ class Section:
     prefix: str
 
 
-@dataclass(frozen=True, slots=True)
-class RuleDoc:
+class RuleDoc(NamedTuple):
     """The half of a rule that only explain, SARIF and HTML need. Examples map paths to texts."""
 
     rationale: str

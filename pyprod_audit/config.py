@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyprod_audit.findings import Profile, Severity
 from pyprod_audit.toml_places import KeyLines
@@ -43,8 +43,7 @@ class RuleSettings:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class StatedService:
+class StatedService(NamedTuple):
     """A join that the linker cannot see.
 
     `dockerfile` and `project` are paths relative to the configuration's folder; `workload` is the address
@@ -57,8 +56,7 @@ class StatedService:
     project: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line of a configuration file."""
 
     path: str

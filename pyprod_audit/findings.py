@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyprod_audit.model import Problem, Service, Span
 
@@ -54,8 +55,7 @@ class Status(enum.StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A place, with what to say about it. `redact`: the text there is a secret and must not be printed."""
 
     span: Span
@@ -63,8 +63,7 @@ class Location:
     redact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(NamedTuple):
     """Why a finding is not shown: `by` is inline, annotation, config or baseline."""
 
     by: str
@@ -110,8 +109,7 @@ class Finding:
         return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecided(NamedTuple):
     """A rule that could not be decided for one subject, and why."""
 
     rule_id: str
@@ -131,8 +129,7 @@ class RuleCount:
     findings: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SectionResult:
+class SectionResult(NamedTuple):
     """How one section of the guide came out, summed over its rules."""
 
     number: int

@@ -34,6 +34,7 @@ _ROLE_REASONS = {
     "example": "example (not deployed)",
     "docs": "documentation (not deployed)",
     "vendor": "vendored (not this repository's)",
+    "archive": "archived (not deployed)",
 }
 
 

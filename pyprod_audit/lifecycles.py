@@ -7,9 +7,8 @@ tools/update_lifecycles.py rewrites the data. Nothing is looked up on the networ
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pyprod_audit.model.patterns import lazy
 
@@ -62,8 +61,7 @@ _OWN_VERSION: Final = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(NamedTuple):
     """One release cycle of a product.
 
     `cycle` is how the product counts ("3.12", "13"); `end_of_life` the day on which all free support ends, None when no

@@ -100,6 +100,7 @@ def test_chart_at_the_root() -> None:
         ("app/test_views.py", "test"), ("conftest.py", "test"), ("examples/flask/app.py", "example"),
         ("docs/k8s.yaml", "docs"), ("vendor/x/tests/y.py", "vendor"), ("docs/examples/a.tf", "example"),
         ("third_party/a/b.sh", "vendor"), ("latest/contest.py", ""), ("testing.py", ""),
+        ("_archived/storm/pod.yaml", "archive"), ("archive.py", ""),
     ],
 )  # fmt: skip
 def test_roles(path: str, role: str) -> None:

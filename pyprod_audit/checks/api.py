@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pyprod_audit.model import Node, Repository, Resource, Service, SourceFile, Span, Unknown
 
@@ -53,8 +53,7 @@ class Skip:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a check may ask besides its subject. `as_of` is the day that end-of-life dates are compared with."""
 
     params: Mapping[str, Any]

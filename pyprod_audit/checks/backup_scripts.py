@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.backup_tools import dump_program, speaks_of_backups
@@ -40,8 +40,7 @@ _PASSWORD_VARIABLES = frozenset({"PGPASSWORD", "MYSQL_PWD", "MONGO_PASSWORD", "M
 _URL_PASSWORD = lazy(r"[a-z][a-z0-9+]{1,20}://[^:@/\s]{0,100}:([^@/\s]{1,200})@")
 
 
-@dataclass(frozen=True, slots=True)
-class _Dump:
+class _Dump(NamedTuple):
     """One command that dumps a database: the program, its arguments, and the word that names it."""
 
     program: str

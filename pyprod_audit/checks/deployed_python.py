@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.docker_view import root_reference, stages_behind
 from pyprod_audit.lifecycles import image_product
@@ -24,8 +24,7 @@ _PLATFORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedPython:
+class DeployedPython(NamedTuple):
     """A version of Python with the place that sets it. `version` is as written: "3.12" or "3.12.4"."""
 
     version: str

@@ -23,7 +23,10 @@ _SECRET_FILES: Final = lazy(
     re.IGNORECASE,
 )
 _OFTEN_HARMLESS: Final = (".npmrc", ".pypirc", ".env")
-_CHPASSWD: Final = lazy(r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.-]{1,32}:(?P<password>[^\s\"'|:$`\\]{1,64})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd")
+_CHPASSWD: Final = lazy(
+    r"(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.-]{1,32}:(?P<password>[^\s\"'|:$`\\]{1,64})[\"']?[ \t]*\|[ \t]*"
+    r"(?:sudo[ \t]+)?chpasswd"
+)
 # Tools take these from the environment of a RUN without anybody naming them there.
 _READ_BY_TOOLS: Final = lazy(
     r"(?:NPM|GH|GITHUB|GITLAB|HF|NODE_AUTH|SENTRY_AUTH|CODEARTIFACT_AUTH)_TOKEN|AWS_SECRET_ACCESS_KEY|TWINE_PASSWORD"
@@ -51,8 +54,9 @@ def secret_in_image(stage: Resource, context: Context) -> Outcomes:
             yield from _runs(stage, instruction, told, context)
         elif name in _TEXTS:
             for secret in known_formats_in(stage.source.text, instruction.start, instruction.end):
-                yield _hit(stage, stage.source.span(secret.start, secret.end), secret.name or name, "{what} stands in {name}",
-                           {"what": secret.what, "name": name})  # fmt: skip
+                span = stage.source.span(secret.start, secret.end)
+                values: dict[str, object] = {"what": secret.what, "name": name}
+                yield _hit(stage, span, secret.name or name, "{what} stands in {name}", values)
 
 
 def _variables(stage: Resource, instruction: Node, told: set[str], context: Context) -> Iterator[Hit]:
@@ -67,11 +71,17 @@ def _variables(stage: Resource, instruction: Node, told: set[str], context: Cont
         if argument:
             if name not in told and argument not in told:
                 told.update((name, argument))
-                message = "ENV {name} keeps the build argument {argument} in the image, where every container and `docker inspect` shows it"
+                message = "ENV {name} keeps the build argument {argument} in the image: `docker inspect` shows it"
                 yield _hit(stage, span, name, message, {"name": name, "argument": argument}, redact=False)
         elif judge(value, sort, context.as_of) >= _least(sort):
             told.add(name)
-            yield _hit(stage, span, name, "ENV {name} holds a secret in the image, where `docker inspect` shows it", {"name": name})
+            yield _hit(
+                stage,
+                span,
+                name,
+                "ENV {name} holds a secret in the image, where `docker inspect` shows it",
+                {"name": name},
+            )
 
 
 def _arguments(
@@ -114,14 +124,16 @@ def _runs(stage: Resource, instruction: Node, told: set[str], context: Context) 
         if judge(found["password"], Sort.PASSWORD) >= Value.DEFAULT:
             at.add(found.start("password"))
             span = stage.source.span(*found.span("password"))
-            yield _hit(stage, span, f"chpasswd@{len(at)}", "RUN sets a login password that stands in the Dockerfile", {})
+            yield _hit(
+                stage, span, f"chpasswd@{len(at)}", "RUN sets a login password that stands in the Dockerfile", {}
+            )
     for secret in secrets_in(text, Syntax.SHELL, instruction.start, instruction.end, day=context.as_of, strict=True):
         if secret.start in at or secret.name in told:
             continue
         span = stage.source.span(secret.start, secret.end)
         named = f"{secret.what} ({secret.name})" if secret.name else secret.what
-        yield _hit(stage, span, secret.name or secret.what, "RUN uses {what} that stands in the Dockerfile: the image's history shows it",
-                   {"what": named})  # fmt: skip
+        message = "RUN uses {what} that stands in the Dockerfile: the image's history shows it"
+        yield _hit(stage, span, secret.name or secret.what, message, {"what": named})
 
 
 def _hit(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from pyprod_audit.lifecycles import product_of_image
 from pyprod_audit.link.environment import Environment
@@ -120,8 +121,7 @@ def is_shipped(stage: Resource | None, repository: Repository) -> bool:
     return stage is not None and id(stage) in ids
 
 
-@dataclass(frozen=True, slots=True)
-class ImageReference:
+class ImageReference(NamedTuple):
     """An image from elsewhere that a build starts from or copies from. `span` covers the reference."""
 
     node: Node

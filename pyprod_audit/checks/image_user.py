@@ -10,8 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import files_of, is_built_here, is_workplace, production_stage_of, root_reference
@@ -50,8 +49,7 @@ _USER_OPTIONS: Final = ("--user", "-u", "--uid", "-U", "--chuid")
 _ROOT: Final = frozenset(("", "0", "root"))
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUser:
+class ImageUser(NamedTuple):
     """The user of an image. `name` is "" for a base image's own; `root` is None when it cannot be told."""
 
     name: str

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 _WORDS: Final = {
     "s": "text", "i": "a whole number", "n": "a number", "b": "true or false", "q": "a quantity",
@@ -19,16 +18,14 @@ _WORDS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectType:
+class ObjectType(NamedTuple):
     """The fields of a mapping by name, with their types, and which of them must be there."""
 
     fields: Mapping[str, str]
     required: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFields:
+class KnownFields(NamedTuple):
     """`objects`: the type of each `apps/v1 Deployment`; `types`: by name; `releases`: which ones the table covers."""
 
     objects: Mapping[str, str]

@@ -198,5 +198,10 @@ def _in_file(entry: Entry, *, strict: bool, context: Context) -> list[Secret]:
         syntax = Syntax.YAML
     code = name.endswith(tuple(_CODE_SUFFIXES)) or "." not in name
     return secrets_in(
-        node.source.text, syntax, node.start, node.end, day=context.as_of, strict=strict or code or len(entry.text or "") > 20_000
+        node.source.text,
+        syntax,
+        node.start,
+        node.end,
+        day=context.as_of,
+        strict=strict or code or len(entry.text or "") > 20_000,
     )

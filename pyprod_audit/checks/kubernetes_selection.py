@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Skip, cannot
@@ -44,8 +45,7 @@ class _Pods:
     by_place: dict[tuple[str, str], list[Resource]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The `k8s.podspec` that a selector surely selects, and those that it may select."""
 
     sure: tuple[Resource, ...]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
 from pyprod_audit.model.kubernetes import name_of, object_of
@@ -20,8 +19,7 @@ _CONTAINERS: Final = frozenset({"containers", "initContainers"})
 _PLAIN_NAME = lazy(r"[A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """A patch: the kind and name it is for (empty: any), and the keys that it mentions.
 
     `containers` has those inside of a container with a name, by that name; `keys` all others.

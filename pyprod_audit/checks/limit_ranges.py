@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.checks.workload_view import present
 from pyprod_audit.model import Node, Repository, Resource
@@ -19,8 +19,7 @@ _LIMIT: Final = ("default", "max")
 _REQUEST: Final = ("defaultRequest", "default", "max", "min")
 
 
-@dataclass(frozen=True, slots=True)
-class Supplied:
+class Supplied(NamedTuple):
     """A LimitRange that supplies a value; `certain` is False when it may be for another namespace."""
 
     limit_range: Resource

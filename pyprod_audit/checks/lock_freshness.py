@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.requirement_files import by_path, compiled_from_manifest, is_fully_pinned, manifests_in
@@ -26,8 +26,7 @@ _TOOL_COMMANDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One way in which a lock does not fit: what, in words, and where the manifest and the lock say so."""
 
     text: str

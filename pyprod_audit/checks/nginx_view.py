@@ -7,7 +7,7 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot
 from pyprod_audit.evaluate.nginx_values import interpolated
@@ -24,8 +24,7 @@ _PORT = lazy(r"(.*?):([0-9]{1,5})")
 _SAMPLE = lazy(r"(?:^|[./_-])(?:example|sample|skeleton)s?(?:[./_-]|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a location passes requests to; `host` is empty for a socket, `port` None when it is not written."""
 
     host: str

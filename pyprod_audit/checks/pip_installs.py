@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
+from typing import NamedTuple
 
 from pyprod_audit.checks.docker_view import (
     build_environment,
@@ -90,8 +91,7 @@ class Install:
         return self.command.text_at("condition") in ("if", "case")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """An install that production runs. `owner`: its `docker.run` or `shell.script`; `stage`: where, if known."""
 
     install: Install

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.link.poolers import poolers
@@ -34,8 +34,7 @@ _POOLER = lazy(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Connecting:
+class _Connecting(NamedTuple):
     """A place where a service opens connections for every use."""
 
     module: Resource

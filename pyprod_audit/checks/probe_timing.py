@@ -6,7 +6,7 @@ them. Defaults: Kubernetes, "Configure Probes" (period 10 s, timeout 1 s, failur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import patch_that_sets
@@ -18,8 +18,7 @@ from pyprod_audit.model.units import in_words
 _DEFAULTS = {"initialDelaySeconds": 0.0, "periodSeconds": 10.0, "timeoutSeconds": 1.0, "failureThreshold": 3.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """The numbers of a probe, defaults filled in."""
 
     delay: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.routes import RouteSet, routes_of
 from pyprod_audit.model import Node, Repository, Resource, Service
@@ -12,8 +12,7 @@ from pyprod_audit.model.kubernetes import named_ports
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpProbe:
+class HttpProbe(NamedTuple):
     """An `httpGet` probe. `path` is Kubernetes' default, `/`, when none is written; `place` is where it stands."""
 
     field: str

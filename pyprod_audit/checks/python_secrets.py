@@ -15,10 +15,10 @@ SHORTEST: Final = 32
 """Characters; RFC 7518 section 3.2 asks for 256 bits with HS256."""
 
 _NAMES: Final = frozenset({
-    "SECRET_KEY", "FLASK_SECRET_KEY", "DJANGO_SECRET_KEY", "APP_SECRET_KEY", "APP_SECRET", "JWT_SECRET_KEY", "JWT_SECRET", "JWT_KEY",
-    "JWT_SIGNING_KEY", "SIGNING_KEY", "SECRET_KEY_FALLBACKS", "SESSION_SECRET", "SESSION_SECRET_KEY", "COOKIE_SECRET",
-    "AUTH_SECRET", "AUTH_SECRET_KEY", "TOKEN_SECRET", "ACCESS_TOKEN_SECRET", "REFRESH_TOKEN_SECRET", "ENCRYPTION_KEY",
-    "FERNET_KEY", "SECRET",
+    "SECRET_KEY", "FLASK_SECRET_KEY", "DJANGO_SECRET_KEY", "APP_SECRET_KEY", "APP_SECRET", "JWT_SECRET_KEY",
+    "JWT_SECRET", "JWT_KEY", "JWT_SIGNING_KEY", "SIGNING_KEY", "SECRET_KEY_FALLBACKS", "SESSION_SECRET",
+    "SESSION_SECRET_KEY", "COOKIE_SECRET", "AUTH_SECRET", "AUTH_SECRET_KEY", "TOKEN_SECRET", "ACCESS_TOKEN_SECRET",
+    "REFRESH_TOKEN_SECRET", "ENCRYPTION_KEY", "FERNET_KEY", "SECRET",
 })  # fmt: skip
 _ARGUMENTS: Final = frozenset({"SECRET_KEY", "JWT_SECRET_KEY", "JWT_SECRET", "COOKIE_SECRET", "SIGNING_KEY"})
 _JWT_CALLS: Final = frozenset({"jwt.encode", "jwt.decode", "jose.jwt.encode", "jose.jwt.decode"})
@@ -154,10 +154,16 @@ def _is_replaced(name: str, module: Resource, repository: Repository) -> bool:
 
 def _message(value: str) -> str:
     if value.startswith(_INSECURE):
-        return "{key} is the key that startproject wrote (django-insecure-…), in the source: anybody can sign sessions with it"
+        return (
+            "{key} is the one that startproject wrote (django-insecure-…): whoever reads the source can sign sessions"
+        )
     if judge(value, Sort.PASSWORD) <= Value.DEFAULT:
-        return "{key} is a stand-in that everybody can guess, in the source: anybody can sign sessions and tokens with it"
+        return (
+            "{key} is a stand-in that everybody can guess, in the source: anybody can sign sessions and tokens with it"
+        )
     if len(value) < SHORTEST:
         size = f"{len(value)} characters, {SHORTEST} are the least"
-        return "{key} is a literal, and a short one (" + size + "): whoever reads the source can sign sessions and tokens"
+        return (
+            "{key} is a literal, and a short one (" + size + "): whoever reads the source can sign sessions and tokens"
+        )
     return "{key} is a literal: whoever reads the source can sign sessions and tokens"

@@ -8,7 +8,7 @@ be unavailable).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import is_workplace
@@ -168,8 +168,7 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Replicas:
+class Replicas(NamedTuple):
     """The number of pods that a workload has at least, where that is said, and by what."""
 
     number: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.model import Node, Resource, SourceFile
 from pyprod_audit.model.patterns import lazy
@@ -14,8 +14,7 @@ _BLOCK = lazy(r"[|>][0-9+-]{0,2}[ \t]*(?:#[^\r\n]*)?\r?\n")
 _FLAGS = {"e": "errexit", "u": "nounset"}
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The commands of one script with the options that are on (`errexit`, `pipefail`, …) and its text.
 
     `source` holds the places of the commands; `exact` says that a command points at its own words, not at the script.

@@ -21,29 +21,31 @@ _WORDS: Final = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LONGEST: Final = 100
 _PASSWORDS: Final = ("password", "passwd", "passphrase", "passwort", "contrasena")
 _SHORT_PASSWORDS: Final = frozenset({
-    "pwd", "pass", "passw", "pword", "pw", "dbpass", "dbpwd", "dbpw", "pgpass", "userpass", "rootpass", "adminpass", "smtppass",
-    "mysqlpwd", "mailpass",
+    "pwd", "pass", "passw", "pword", "pw", "dbpass", "dbpwd", "dbpw", "pgpass", "userpass", "rootpass", "adminpass",
+    "smtppass", "mysqlpwd", "mailpass",
 })  # fmt: skip
 _KEYS: Final = ("secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "signingkey")
 _KEY_OWNERS: Final = frozenset({
     "api", "access", "secret", "private", "signing", "signature", "encryption", "encrypt", "crypt", "crypto", "auth",
-    "account", "storage", "master", "license", "licence", "shared", "jwt", "hmac", "aes", "fernet", "cipher", "ssh", "deploy",
-    "integration", "functions", "webhook", "decryption", "ingest", "ingestion", "application", "app", "sas", "subscription",
+    "account", "storage", "master", "license", "licence", "shared", "jwt", "hmac", "aes", "fernet", "cipher", "ssh",
+    "deploy", "integration", "functions", "webhook", "decryption", "ingest", "ingestion", "application", "app",
+    "sas", "subscription",
 })  # fmt: skip
 # A word that may follow the secret's own: SECRET_KEY_BASE, DB_PASSWORD_PROD, token_value.
 _TAILS: Final = frozenset({
-    "value", "string", "base", "b", "prod", "production", "staging", "stage", "live", "primary", "secondary", "default",
-    "current", "old", "new", "previous", "hex", "raw", "plain", "plaintext", "text", "literal", "v",
+    "value", "string", "base", "b", "prod", "production", "staging", "stage", "live", "primary", "secondary",
+    "default", "current", "old", "new", "previous", "hex", "raw", "plain", "plaintext", "text", "literal", "v",
 })  # fmt: skip
 # With one of these in it, a name is about secrets without being one.
 _ABOUT: Final = frozenset({
-    "public", "pub", "csrf", "xsrf", "csrftoken", "min", "max", "num", "has", "is", "use", "uses", "allow", "require", "required",
-    "requires", "enable", "disable", "show", "hide", "toggle", "check", "validate", "verify", "reset", "forgot", "forgotten",
-    "change", "confirm", "confirmation", "hash", "hashed", "encrypted", "sealed", "existing", "next", "page", "continuation",
-    "pagination", "cursor", "sync", "pad", "bos", "eos", "cls", "sep", "mask", "unk", "special", "stop", "cancel", "cancellation",
-    "invalid", "missing", "wrong", "bad", "no", "not", "without", "dummy", "demo", "fake", "test", "tests", "example", "sample", "mock",
-    "generate", "generated", "create", "delete", "get", "set", "find", "lookup", "parse", "split", "primary", "foreign", "sort",
-    "partition", "cache", "routing", "idempotency", "error", "label", "title", "kind", "type", "random", "lexer",
+    "public", "pub", "csrf", "xsrf", "csrftoken", "min", "max", "num", "has", "is", "use", "uses", "allow",
+    "require", "required", "requires", "enable", "disable", "show", "hide", "toggle", "check", "validate", "verify",
+    "reset", "forgot", "forgotten", "change", "confirm", "confirmation", "hash", "hashed", "encrypted", "sealed",
+    "existing", "next", "page", "continuation", "pagination", "cursor", "sync", "pad", "bos", "eos", "cls", "sep",
+    "mask", "unk", "special", "stop", "cancel", "cancellation", "invalid", "missing", "wrong", "bad", "no", "not",
+    "without", "dummy", "demo", "fake", "test", "tests", "example", "sample", "mock", "generate", "generated",
+    "create", "delete", "get", "set", "find", "lookup", "parse", "split", "primary", "foreign", "sort", "partition",
+    "cache", "routing", "idempotency", "error", "label", "title", "kind", "type", "random", "lexer",
 })  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pyprod_audit.checks.secret_names import Sort
@@ -26,8 +25,7 @@ class Token(NamedTuple):
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """One provider's format. `keyword` is a part that no such token lacks; `lead` is how far in it may stand."""
 
     what: str
@@ -78,7 +76,10 @@ def _formats() -> tuple[Format, ...]:
         ("an Anthropic API key", "sk-ant-", r"sk-ant-(?:api|admin|oat)\d\d-[\w-]{80,120}"),
         ("a Hugging Face token", "hf_", r"hf_[A-Za-z0-9]{34}(?!\w)"),
         ("a Groq API key", "gsk_", r"gsk_[A-Za-z0-9]{52}(?!\w)"),
-        *(("a Shopify token", f"shp{kind}_", rf"shp{kind}_[0-9a-fA-F]{{32}}(?!\w)") for kind in ("at", "ca", "pa", "ss")),
+        *(
+            ("a Shopify token", f"shp{kind}_", rf"shp{kind}_[0-9a-fA-F]{{32}}(?!\w)")
+            for kind in ("at", "ca", "pa", "ss")
+        ),
         ("a Databricks token", "dapi", r"dapi[0-9a-f]{32}(?:-\d)?(?![\w-])"),
         ("a Vault token", "hvs.", r"hvs\.[\w-]{24,300}"),
         ("a HCP Terraform token", ".atlasv1.", r"[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,80}", 14),
@@ -99,10 +100,20 @@ FORMATS: Final = _formats()
 _BY_KEYWORD: Final = [(one.keyword, one) for one in FORMATS]
 _SHORTEST: Final = 14  # postgres://a:secret@b
 _URL: Final = lazy(
-    r"://(?P<user>[^\s:/@\"'<>\\`,;(){}\[\]$*|?#]{0,64}):(?P<password>[^\s/@\"'<>\\`{}$*|,]{3,128})@(?P<host>[A-Za-z0-9._-]{1,253})"
+    r"://(?P<user>[^\s:/@\"'<>\\`,;(){}\[\]$*|?#]{0,64}):(?P<password>[^\s/@\"'<>\\`{}$*|,]{3,128})"
+    r"@(?P<host>[A-Za-z0-9._-]{1,253})"
 )
-_LOCAL_HOSTS: Final = frozenset({"localhost", "host", "hostname", "server", "example", "0.0.0.0", "host.docker.internal"})  # noqa: S104
-_LOCAL_TAILS: Final = (".local", ".localhost", ".test", ".invalid", ".example", ".example.com", ".example.org", ".example.net")
+_LOCAL_HOSTS: Final = frozenset({"localhost", "host", "hostname", "server", "example", "host.docker.internal"})
+_LOCAL_TAILS: Final = (
+    ".local",
+    ".localhost",
+    ".test",
+    ".invalid",
+    ".example",
+    ".example.com",
+    ".example.org",
+    ".example.net",
+)
 
 
 def tokens(text: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
@@ -137,7 +148,7 @@ def passwords_in_urls(text: str, start: int, end: int) -> Iterator[Token]:
 def _is_local(host: str) -> bool:
     return (
         host in _LOCAL_HOSTS
-        or host.startswith(("127.", "your", "my-", "my.", "example", "<"))
+        or host.startswith(("127.", "0.0.0.", "your", "my-", "my.", "example", "<"))
         or host.endswith(_LOCAL_TAILS)
         or host in ("example.com", "example.org", "example.net", "domain.com", "host.com")
     )
@@ -173,4 +184,6 @@ def is_made_up(body: str) -> bool:
     lowered = body.lower()
     if len(set(lowered)) < min(8, len(body) // 2) or is_stand_in(body):
         return True
-    return any(word in lowered for word in ("example", "xxxx", "your", "replace", "changeme", "dummy", "placeholder", "sample"))
+    return any(
+        word in lowered for word in ("example", "xxxx", "your", "replace", "changeme", "dummy", "placeholder", "sample")
+    )

@@ -11,6 +11,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
@@ -38,8 +39,7 @@ _OTHER_MAKERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
+class _Reference(NamedTuple):
     """A Secret as a pod names it: `key` when one of its keys is asked for."""
 
     name: Node
@@ -47,8 +47,7 @@ class _Reference:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """A Secret that an ExternalSecret or a SealedSecret makes."""
 
     name: str

@@ -1,7 +1,7 @@
 """Secrets in text of any format: `name = value` where the name promises a secret and the value looks like one.
 
-The text is searched for a few words; only where one stands is a name read, and only after a secret's name a value. Names,
-gaps and values are bounded, so that the cost is linear in the text.
+The text is searched for a few words; only where one stands is a name read, and only after a secret's name a value.
+Names, gaps and values are bounded, so that the cost is linear in the text.
 """
 
 from __future__ import annotations
@@ -46,13 +46,15 @@ class Secret(NamedTuple):
     host: str = ""
 
 
-_HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass", "dbpass",
-                 '"auth"')  # fmt: skip
+_HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass",
+                 "dbpass",                  '"auth"')  # fmt: skip
 _NAME_END: Final = lazy(r"[A-Za-z0-9_.-]{0,60}")
 _NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _GAP: Final = r"[ \t]{0,20}"
 _ASSIGN: Final = lazy(rf"[\"'\]]{{0,2}}{_GAP}(?:=>|:=|[=:])(?!=){_GAP}")
-_ANNOTATED: Final = lazy(rf"[\"'\]]{{0,2}}{_GAP}(?::{_GAP}[A-Za-z][\w.\[\], |]{{0,40}}?)?{_GAP}[=:](?!=){_GAP}\(?{_GAP}")
+_ANNOTATED: Final = lazy(
+    rf"[\"'\]]{{0,2}}{_GAP}(?::{_GAP}[A-Za-z][\w.\[\], |]{{0,40}}?)?{_GAP}[=:](?!=){_GAP}\(?{_GAP}"
+)
 _ARGUMENT: Final = lazy(rf"(?:={_GAP}|[ \t]{{1,4}})(?=[^\s=-])")
 _BESIDE: Final = lazy(r"[\"']?[ \t\r\n]{0,40},?[ \t\r\n]{0,40}[\"']?[Vv]alue[\"']?[ \t]{0,4}[:=][ \t]{0,4}")
 _NEXT_ARGUMENT: Final = lazy(r"[\"'][ \t\r\n]{0,40},[ \t\r\n]{0,40}(?=[\"'][^-])")
@@ -62,7 +64,8 @@ _IN_CONNECTION: Final = lazy(r"=(?P<value>[^\s\"';{}<>\\]{3,200})(?=[\"';\\])")
 _FALLBACK: Final = lazy(r":?[-=]?(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})\}")
 _WORDS_AFTER: Final = lazy(r"[ \t]{1,20}")
 _QUOTED: Final = lazy(
-    r"(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<value>[^\"'\\\r\n]{1,400})(?P=quote)(?P<after>[ \t]{0,4}[%+.]?)"
+    r"(?P<prefix>[rRbBuUfF]{0,2})(?P<quote>\"\"\"|'''|\\?\"|\\?')(?P<value>[^\"'\\\r\n]{1,400})(?P=quote)"
+    r"(?P<after>[ \t]{0,4}[%+.]?)"
 )
 _SHELL_WORD: Final = lazy(r"(?P<value>[^\s\"'$`;&|<>(){}\\]{1,400})(?=[\s;&|)]|\Z)")
 _FLOW: Final = lazy(r"(?P<value>[^\s\"'#;,{}\[\]]{1,400})(?=[ \t]{0,4}[,}\]])")
@@ -76,7 +79,8 @@ _LONGEST_LINE: Final = 420
 _MOST_JUDGED: Final = 5_000
 """Values of one text that are looked at: enough for any real file, and a bound for one made to cost time."""
 _HEADER: Final = lazy(
-    r"[\"']?[ \t]{0,4}[:=,][ \t]{0,4}[\"']?(?P<scheme>Bearer|Basic|Token|token|bearer|basic)[ \t]{1,4}(?P<value>[\w.~+/=-]{16,600})"
+    r"[\"']?[ \t]{0,4}[:=,][ \t]{0,4}[\"']?(?P<scheme>Bearer|Basic|Token|token|bearer|basic)[ \t]{1,4}"
+    r"(?P<value>[\w.~+/=-]{16,600})"
 )
 
 
@@ -213,7 +217,11 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
             return None
         if syntax in (Syntax.PYTHON, Syntax.QUOTED, Syntax.HCL) and quoted["after"].strip():
             return None  # joined with or formatted by something else
-        if syntax is Syntax.SHELL and quoted["quote"].endswith('"') and ("$" in quoted["value"] or "`" in quoted["value"]):
+        if (
+            syntax is Syntax.SHELL
+            and quoted["quote"].endswith('"')
+            and ("$" in quoted["value"] or "`" in quoted["value"])
+        ):
             return None
         return quoted.span("value")
     if begin >= 3 and text[begin - 3] in "\"'" and (inside := _INSIDE_QUOTES.match(text, after, end)):
@@ -244,7 +252,7 @@ def _in_flow(text: str, at: int) -> bool:
 
 
 def _to_line_end(text: str, start: int, end: int, syntax: Syntax) -> tuple[int, int] | None:
-    """A value without quotes, up to a comment or the end of the line; None when the line is long or it is no literal."""
+    """A value without quotes, up to a comment or the line's end; None when the line is long or it is no literal."""
     if text[start] in ("|>&*!{[@`%,#" if syntax is Syntax.YAML else ";,#"):
         return None
     stop = text.find("\n", start, min(end, start + _LONGEST_LINE))

@@ -35,29 +35,36 @@ LONGEST: Final = 4096
 
 # Words of which somebody makes a stand-in: all of a value's words are among them in `my-secret-key`, `db_password`.
 _STAND_INS: Final = (
-    "password", "passw0rd", "p@ssw0rd", "passwd", "passphrase", "pass", "pwd", "secret", "s3cr3t", "token", "apikey", "access",
-    "private", "administrator", "admin", "username", "user", "root", "postgresql", "postgres", "database", "mariadb", "mysql",
-    "mongodb", "mongo", "rabbitmq", "redis", "minioadmin", "minio", "elastic", "grafana", "keycloak", "airflow", "django", "flask",
-    "fastapi", "celery", "default", "simple", "super", "very", "strong", "safe", "long", "guest", "master", "main", "service",
-    "server", "client", "webapp", "web", "app", "auth", "jwt", "api", "key", "demo", "docker", "ubuntu", "vagrant", "oracle",
-    "letmein", "qwerty", "welcome", "hello", "world", "foobar", "foo", "bar", "baz", "the", "new", "my", "db", "sa", "or", "is",
-    "this", "and", "for", "of", "to", "a", "1q2w3e4r", "1q2w3e", "abc", "toor",
+    "password", "passw0rd", "p@ssw0rd", "passwd", "passphrase", "pass", "pwd", "secret", "s3cr3t", "token", "apikey",
+    "access", "private", "administrator", "admin", "username", "user", "root", "postgresql", "postgres", "database",
+    "mariadb", "mysql", "mongodb", "mongo", "rabbitmq", "redis", "minioadmin", "minio", "elastic", "grafana",
+    "keycloak", "airflow", "django", "flask", "fastapi", "celery", "default", "simple", "super", "very", "strong",
+    "safe", "long", "guest", "master", "main", "service", "server", "client", "webapp", "web", "app", "auth", "jwt",
+    "api", "key", "demo", "docker", "ubuntu", "vagrant", "oracle", "letmein", "qwerty", "welcome", "hello", "world",
+    "foobar", "foo", "bar", "baz", "the", "new", "my", "db", "sa", "or", "is", "this", "and", "for", "of", "to", "a",
+    "1q2w3e4r", "1q2w3e", "abc", "toor",
 )  # fmt: skip
 _STAND_IN: Final = lazy(
-    r"(?:" + "|".join(re.escape(word) for word in sorted(_STAND_INS, key=len, reverse=True)) + r"|[0-9]{1,6}|[-_ .!@#$])++"
+    r"(?:"
+    + "|".join(re.escape(word) for word in sorted(_STAND_INS, key=len, reverse=True))
+    + r"|[0-9]{1,6}|[-_ .!@#$])++"
 )
 _EXACT_DEFAULTS: Final = frozenset({
-    "changeme", "changeit", "test", "test123", "testing", "testpassword", "testpass", "123456", "12345678", "123456789",
-    "1234567890", "12345", "1234", "123", "0000", "iloveyou", "monkey", "dragon", "trustno1", "cisco", "raspberry", "alpine",
+    "changeme", "changeit", "test", "test123", "testing", "testpassword", "testpass", "123456", "12345678",
+    "123456789", "1234567890", "12345", "1234", "123", "0000", "iloveyou", "monkey", "dragon", "trustno1", "cisco",
+    "raspberry", "alpine",
 })  # fmt: skip
 _PLACEHOLDER: Final = lazy(
     r"change|chang3|replace|placeholder|example|sample|dummy|fake|fixme|todo|insert|your|enter|fill|redact|removed|hidden|mask"
-    r"|notset|not[-_ ]?set|unset|unused|undefined|not[-_ ]?real|not[-_ ]?secret|notsecret|do[-_ ]?not|donot|insecure|unsafe|set[-_ ]?me"
-    r"|testing|test|mock|lorem|xxx|\*\*\*|\.\.\.|___|---|ignore|local|develop|secret[-_ ]?here|goes[-_ ]?here|put[-_ ]|generate"
+    r"|notset|not[-_ ]?set|unset|unused|undefined|not[-_ ]?real|not[-_ ]?secret|notsecret|do[-_ ]?not|donot|insecure"
+    r"|unsafe|set[-_ ]?me"
+    r"|testing|test|mock|lorem|xxx|\*\*\*|\.\.\.|___|---|ignore|local|develop|secret[-_ ]?here|goes[-_ ]?here|put[-_ ]"
+    r"|generate"
     r"|template|build[-_ ]?time|collectstatic|ci[-_ ]only|foobar|deadbeef|cafebabe|123456789|abcdefgh|asdf|qwerty"
 )
 _TEMPLATE: Final = lazy(
-    r"\$\{|\$\(|\{\{|\}\}|\{%|<%|%\(|%\{|%s|%[A-Z_]+%|^<[^<>]*>$|^\$[A-Za-z_]|^\{[\w .]*\}$|^\[[\w .-]*\]$|^@[\w.]+@$|^__\w+__$|^%\w+%?$|^#\{"
+    r"\$\{|\$\(|\{\{|\}\}|\{%|<%|%\(|%\{|%s|%[A-Z_]+%|^<[^<>]*>$|^\$[A-Za-z_]|^\{[\w .]*\}$"
+    r"|^\[[\w .-]*\]$|^@[\w.]+@$|^__\w+__$|^%\w+%?$|^#\{"
 )
 _REFERENCE: Final = lazy(
     r"^(?:ENC\[|vault:|ref\+|ssm:|arn:|sm://|gs://|s3://|op://|secretsmanager|awssm|gcpsm|akv|keyvault|projects/[^/]+/secrets"
@@ -81,8 +88,9 @@ _CALL: Final = lazy(r"^[\w.]+\(.*\)$")
 _CONSTANT: Final = lazy(r"^[A-Z][A-Z_]+$|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$")
 # The samples of RFC 6749 and RFC 6750, which every OAuth library repeats.
 _DOCUMENTED: Final = frozenset({
-    "2YotnFZFEjr1zCsicMWpAA", "tGzv3JOkF0XG5Qx2TlKWIA", "czZCaGRSa3F0MzpnWDFmQmF0M2JW", "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
-    "mF_9.B5f-4.1JqM", "SplxlOBeZQQYbYS6WxSbIA", "7Fjfp0ZBr1KtDRbnfVdmIw", "gX1fBat3bV",
+    "2YotnFZFEjr1zCsicMWpAA", "tGzv3JOkF0XG5Qx2TlKWIA", "czZCaGRSa3F0MzpnWDFmQmF0M2JW",
+    "czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3", "mF_9.B5f-4.1JqM", "SplxlOBeZQQYbYS6WxSbIA",
+    "7Fjfp0ZBr1KtDRbnfVdmIw", "gX1fBat3bV",
 })  # fmt: skip
 _CAMEL: Final = lazy(r"[a-z][A-Z][a-z]")
 _DOTTED: Final = lazy(r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*){1,6}(?:\(.*\))?$")
@@ -91,10 +99,11 @@ _SEGMENT: Final = lazy(r"[A-Za-z0-9]+")
 _WORD_LIKE: Final = lazy(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]{1,4}|[a-zA-Z][0-9]{1,2}|[A-Z]?[a-z]{2,}[0-9]{1,4}")
 _HUMPS: Final = lazy(r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,5}(?![a-z]))++[0-9]{0,4}")
 _SWITCHES: Final = frozenset({
-    "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required", "optional", "auto",
-    "always", "never", "hidden", "masked", "empty", "static", "dynamic", "include", "same-origin", "omit", "bearer", "basic",
-    "string", "text", "str", "int", "bool", "bytes", "object", "any", "undefined", "default", "opaque", "header", "cookie", "query",
-    "redis", "vault", "kubernetes", "file", "env", "n/a", "na", "tbd", "read", "write", "admin:read",
+    "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "required", "optional",
+    "auto", "always", "never", "hidden", "masked", "empty", "static", "dynamic", "include", "same-origin", "omit",
+    "bearer", "basic", "string", "text", "str", "int", "bool", "bytes", "object", "any", "undefined", "default",
+    "opaque", "header", "cookie", "query", "redis", "vault", "kubernetes", "file", "env", "n/a", "na", "tbd", "read",
+    "write", "admin:read",
 })  # fmt: skip
 
 
@@ -145,7 +154,12 @@ def is_reference(text: str, sort: Sort) -> bool:
         return True
     if _PATH.match(text) and not (sort is Sort.KEY and len(text) >= 40):
         return True
-    if _CONSTANT.match(text) or _DOTTED.match(text) or _CALL.match(text) or (_UUID.match(text) and sort is not Sort.PASSWORD):
+    if (
+        _CONSTANT.match(text)
+        or _DOTTED.match(text)
+        or _CALL.match(text)
+        or (_UUID.match(text) and sort is not Sort.PASSWORD)
+    ):
         return True
     return sort is Sort.KEY and _names_a_thing(text)
 

@@ -30,12 +30,13 @@ _SKIPPED_FILES: Final = lazy(
     r"|openapi[\w.-]*|swagger[\w.-]*|[\w.-]*\.min\.\w+|\.?htpasswd|[\w.-]*\.sops\.\w+|[\w.-]*\.enc\.\w+"
 )
 _SKIPPED_FOLDERS: Final = frozenset({
-    "locale", "locales", "i18n", "translations", "lang", "cassettes", "snapshots", "__snapshots__", "node_modules", "dist", "static",
-    "staticfiles", "public", "migrations", "dashboards",
+    "locale", "locales", "i18n", "translations", "lang", "cassettes", "snapshots", "__snapshots__", "node_modules",
+    "dist", "static", "staticfiles", "public", "migrations", "dashboards",
 })  # fmt: skip
 _SAMPLES: Final = frozenset({
-    "example", "examples", "sample", "samples", "template", "templates", "tmpl", "dist", "default", "defaults", "mock", "mocks",
-    "fixture", "fixtures", "demo", "stub", "stubs", "dummy", "spec", "seed", "seeds", "tutorial", "playground",
+    "example", "examples", "sample", "samples", "template", "templates", "tmpl", "dist", "default", "defaults",
+    "mock", "mocks", "fixture", "fixtures", "demo", "stub", "stubs", "dummy", "spec", "seed", "seeds", "tutorial",
+    "playground",
 })  # fmt: skip
 _PARTS: Final = lazy(r"[^a-z0-9]+")
 _SYNTAXES: Final = {
@@ -98,7 +99,9 @@ def literal_secret(file: SourceFile, context: Context) -> Outcomes:
         slug = secret.name or secret.what.partition(" ")[2].replace(" ", "-")
         seen[slug] = seen.get(slug, 0) + 1
         address = f"{path}/{slug}" if seen[slug] == 1 else f"{path}/{slug}#{seen[slug]}"
-        yield Hit(file.span(secret.start, secret.end), {"what": secret.what}, address=address, message=message_of(secret))
+        yield Hit(
+            file.span(secret.start, secret.end), {"what": secret.what}, address=address, message=message_of(secret)
+        )
 
 
 def message_of(secret: Secret) -> str:

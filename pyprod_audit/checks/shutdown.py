@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import patch_that_sets
@@ -68,8 +68,7 @@ def _sigterm_handlers(service: Service) -> Iterator[Span]:
                 yield handler.span.first_line
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(NamedTuple):
     """The way from the preStop hook to SIGKILL: its parts in seconds, in words, and where they are written."""
 
     needed: float
@@ -248,8 +247,7 @@ def _has_something_to_lose(service: Service, repository: Repository) -> bool:
     return service.pod is not None and bool(services_for(service.pod, repository))
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """How long a request may take by what is declared."""
 
     seconds: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
@@ -250,8 +250,7 @@ def handler_drops_requests(module: Resource, context: Context) -> Outcomes:
             yield Hit(handler.span.first_line, values, related, address=address, message=message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Importing:
+class _Importing(NamedTuple):
     """A server that imports a module as its application; `keeps`: the module's signal handlers stay installed."""
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.service_view import address_at, certain, in_words, serving
@@ -21,8 +21,7 @@ _LASTING = frozenset({"persistentVolumeClaim", "hostPath", "nfs", "csi", "awsEla
                       "azureDisk", "azureFile", "cephfs"})  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(NamedTuple):
     """An SQLite database of a service: where it is set, and the path of its file when that is written."""
 
     span: Span

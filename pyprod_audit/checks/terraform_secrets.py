@@ -13,7 +13,9 @@ from pyprod_audit.checks.secret_values import Value, judge
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.patterns import lazy
 
-_NOT_JUDGED: Final = frozenset({"tf.file", "tf.configuration", "tf.output", "tf.terraform", "tf.moved", "tf.import", "tf.check"})
+_NOT_JUDGED: Final = frozenset(
+    {"tf.file", "tf.configuration", "tf.output", "tf.terraform", "tf.moved", "tf.import", "tf.check"}
+)
 # Arguments that are a secret's value whatever they are called: resource type → argument.
 _VALUES: Final = {
     "tf.azurerm_key_vault_secret": "value",
@@ -109,7 +111,9 @@ def _below(root: Node, name: str, sort: Sort, own: tuple[str, Sort] = ("", Sort.
             if sort is not Sort.NOTHING and _is_written(node):
                 yield Literal(name, path, node, sort)
         elif isinstance(value, tuple):
-            waiting.extend((name, f"{path}[{i}]" if len(value) > 1 else path, sort, item) for i, item in enumerate(value))
+            waiting.extend(
+                (name, f"{path}[{i}]" if len(value) > 1 else path, sort, item) for i, item in enumerate(value)
+            )
         elif isinstance(value, dict):
             paired = value.get("name") or value.get("key")
             label = paired.text if paired is not None else None

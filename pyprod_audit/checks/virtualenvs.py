@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome, Outcomes, Skip
 from pyprod_audit.checks.docker_view import (
@@ -36,8 +36,7 @@ _RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pipx"))
 _INTERPRETERS = frozenset(("python", "sh", "bash"))
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A virtual environment and the command that makes it; `path` is absolute; `filled`: by the same command."""
 
     path: str

@@ -20,25 +20,33 @@ _PREDICTABLE: Final = frozenset({
     "random.randbytes", "random.random", "random.uniform", "random.shuffle",
 })  # fmt: skip
 _NUMBERS: Final = frozenset({"random.randint", "random.randrange", "random.getrandbits", "random.randbytes"})
-_CHARACTERS: Final = lazy(r"string\.|ascii|letters|digits|alphabet|alnum|chars?\b|characters|[\"'][A-Za-z0-9]{8,}", re.IGNORECASE)
+_CHARACTERS: Final = lazy(
+    r"string\.|ascii|letters|digits|alphabet|alnum|chars?\b|characters|[\"'][A-Za-z0-9]{8,}", re.IGNORECASE
+)
 _SECRETS: Final = frozenset({
-    "token", "password", "passwd", "passphrase", "secret", "otp", "totp", "apikey", "nonce", "csrf", "salt", "pin", "passcode",
+    "token", "password", "passwd", "passphrase", "secret", "otp", "totp", "apikey", "nonce", "csrf", "salt", "pin",
+    "passcode",
 })  # fmt: skip
 _PAIRS: Final = frozenset({
-    ("api", "key"), ("secret", "key"), ("session", "id"), ("session", "key"), ("verification", "code"), ("reset", "code"),
-    ("auth", "code"), ("activation", "key"), ("activation", "code"), ("confirmation", "code"), ("invite", "code"),
-    ("access", "key"), ("one", "time"), ("backup", "code"), ("recovery", "code"), ("signing", "key"), ("encryption", "key"),
+    ("api", "key"), ("secret", "key"), ("session", "id"), ("session", "key"), ("verification", "code"),
+    ("reset", "code"), ("auth", "code"), ("activation", "key"), ("activation", "code"), ("confirmation", "code"),
+    ("invite", "code"), ("access", "key"), ("one", "time"), ("backup", "code"), ("recovery", "code"),
+    ("signing", "key"), ("encryption", "key"),
 })  # fmt: skip
 # Tokens of language models, lexers and rate limits.
 _OTHER_TOKENS: Final = frozenset({
-    "tokens", "tokenizer", "tokenize", "masked", "mask", "vocab", "prompt", "next", "page", "sample", "batch", "fake", "mock",
-    "dummy", "test", "bucket", "pad", "num", "idx", "index", "len", "length", "count", "delay", "placeholder",
+    "tokens", "tokenizer", "tokenize", "masked", "mask", "vocab", "prompt", "next", "page", "sample", "batch",
+    "fake", "mock", "dummy", "test", "bucket", "pad", "num", "idx", "index", "len", "length", "count", "delay",
+    "placeholder",
 })  # fmt: skip
 _WORDS: Final = lazy(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _KEYS_THAT_SIGN: Final = lazy(
-    r"(?:SECRET|SIGNING|ENCRYPTION|JWT|ACCESS)_?(?:KEY|SECRET)(?:_BASE)?$|(?:^|_)(?:JWT|SESSION|COOKIE|AUTH|APP)_SECRET$", re.IGNORECASE
+    r"(?:SECRET|SIGNING|ENCRYPTION|JWT|ACCESS)_?(?:KEY|SECRET)(?:_BASE)?$|(?:^|_)(?:JWT|SESSION|COOKIE|AUTH|APP)_SECRET$",
+    re.IGNORECASE,
 )
-_URL: Final = lazy(r"^[a-z][a-z0-9+.-]{1,30}://(?P<user>[^\s:/@]{0,64}):(?P<password>[^\s:/@${}<>]{1,64})@(?P<host>[\w.-]{1,200})")
+_URL: Final = lazy(
+    r"^[a-z][a-z0-9+.-]{1,30}://(?P<user>[^\s:/@]{0,64}):(?P<password>[^\s:/@${}<>]{1,64})@(?P<host>[\w.-]{1,200})"
+)
 
 
 class Guessable(NamedTuple):
@@ -105,7 +113,9 @@ def _guessable(resource: Resource, context: Context) -> Iterator[Guessable]:
         sort = sort_of(entry.name)
         if sort is Sort.PASSWORD or (sort is Sort.KEY and _KEYS_THAT_SIGN.search(entry.name)):
             if judge(text, sort, context.as_of) is Value.DEFAULT:
-                yield Guessable(entry, "a well-known password" if sort is Sort.PASSWORD else "a key that can be guessed")
+                yield Guessable(
+                    entry, "a well-known password" if sort is Sort.PASSWORD else "a key that can be guessed"
+                )
             continue
         url = _URL.match(text)
         if url is None or url["host"].startswith(("localhost", "127.")):

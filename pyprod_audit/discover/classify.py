@@ -216,13 +216,17 @@ _ROLES = {
              "__tests__", "e2e"),
     "example": ("example", "examples", "sample", "samples", "tutorial", "tutorials"),
     "docs": ("doc", "docs", "documentation", "docs_src"),
+    "archive": ("_archive", "_archived", "archived", "attic"),
 }  # fmt: skip
 _ROLE_OF_FOLDER = {folder: role for role, folders in _ROLES.items() for folder in folders}
 _ORDER = tuple(_ROLES)
 
 
 def role_of(path: str) -> str:
-    """What a file is there for besides deployment: "vendor", "test", "example", "docs", or "" for the real thing."""
+    """What a file is there for besides being deployed; "" for the real thing.
+
+    One of "vendor", "test", "example", "docs", "archive".
+    """
     *folders, name = path.lower().split("/")
     roles = {_ROLE_OF_FOLDER[folder] for folder in folders if folder in _ROLE_OF_FOLDER}
     if name == "conftest.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))):

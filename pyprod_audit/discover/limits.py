@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Caps: bytes per file (`lock_bytes` for lock files), number of files, folder depth, seconds to list them."""
 
     file_bytes: int = 5 * _MIB

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pyprod_audit.discover.limits import Limits, too_large
 from pyprod_audit.discover.walk import special_file
@@ -16,8 +16,7 @@ _ENCRYPTED = b"\0GITCRYPT\0"
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A file that is left out on purpose."""
 
     path: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.evaluate import nginx_values as values
 from pyprod_audit.evaluate.nginx_graph import ENTRY_BLOCKS, HTTP_BLOCKS, directives_of, starting_points
@@ -45,8 +45,7 @@ def evaluate(files: Sequence[Resource], paths: Collection[str]) -> tuple[list[Re
     return evaluation.resources, evaluation.problems
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     """A directive with the files that lead to it, the innermost last."""
 
     directive: Node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.environment import environment
 from pyprod_audit.link.python_modules import ModuleFinder
@@ -11,8 +11,7 @@ from pyprod_audit.model import AppReference, Node, Repository, Resource, Service
 _STEPS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(NamedTuple):
     """An application object or factory where it is made.
 
     `framework` ("flask", "fastapi", "django" …) and `interface` ("wsgi", "asgi", "aiohttp" …) are those of the

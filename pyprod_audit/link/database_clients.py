@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.datastores import MONGODB, Datastore, datastores
 from pyprod_audit.link.network import nearest
@@ -20,8 +20,7 @@ _ASYNCHRONOUS = ("gevent", "eventlet", "uvicorn", "asgi", "tornado", "aiohttp")
 _ONE_PROCESS = frozenset({"daphne", "flask", "runserver", "hypercorn", "uvicorn", "fastapi run"})
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """The connections that one service may open at `datastore`.
 
     `total` is the product that `shown` spells out; Unknown when a factor is. `places` are the factors with labels, the

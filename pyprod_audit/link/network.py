@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 from pyprod_audit.model import Node, Repository, Resource, Scalar, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
@@ -14,8 +14,7 @@ _ROUTES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """A Service as a route names it: `name` and `port` as written, the namespace that it is looked for in ("": any)."""
 
     name: Node

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.server_options import GRAMMARS, Grammar
 from pyprod_audit.model import Node, Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One option as given: its value (None for a switch) and the word that says it."""
 
     name: str
@@ -18,8 +17,7 @@ class Setting:
     word: Node
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """What the options say, and the words that are not options. `complete` is False when a word is not known."""
 
     settings: Mapping[str, Setting]

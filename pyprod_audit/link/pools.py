@@ -9,7 +9,7 @@ pool).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL
 from pyprod_audit.model import Node, Resource, Span, Unknown
@@ -38,8 +38,7 @@ _DJANGO = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """The connections that one process may hold.
 
     `kind` is the database's (as `Datastore.kind`), "" when the address is not known; `size` is the upper bound,

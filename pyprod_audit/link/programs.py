@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.model import AppReference, Node, Resource, Unknown
@@ -40,8 +40,7 @@ _ENV_READ = lazy(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A server that a module starts: its settings as nodes, the application, and the call."""
 
     server: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyprod_audit.link.application import Application, application, finder_of
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
@@ -34,8 +35,7 @@ class Route:
         return _matches(self.pattern, _segments(path))
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """Why paths below `prefix` may be answered by something that is not known."""
 
     prefix: str
@@ -48,8 +48,7 @@ class Opening:
         return _matches((*pattern, _REST), _segments(path)) or _matches(pattern, _segments(path))
 
 
-@dataclass(frozen=True, slots=True)
-class RouteSet:
+class RouteSet(NamedTuple):
     """What is known of an application's paths.
 
     `unmounted`: routes of routers that nothing is seen to include, with the path they have there.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.link.environment import Environment, expand_shell, split_shell
 from pyprod_audit.model import Node, Resource, Span, Unknown
@@ -47,8 +48,7 @@ KNOWN_SERVERS = {
 _DEPTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Startup:
+class Startup(NamedTuple):
     """The program that finally runs and how it is reached.
 
     `words` are its name and arguments; `wrappers` what stands in front, outermost first; `signals` whether SIGTERM

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyprod_audit.model.node import Node
 from pyprod_audit.model.source import SourceFile
@@ -40,8 +41,7 @@ class Resource:
             parent = parent.parent
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something the tool could not do.
 
     `stage` is one of read, parse, evaluate, link, check, config; `path` is relative to the scan root, `line` 1-based.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyprod_audit.model.image import ImageFiles
 from pyprod_audit.model.node import Node, Unknown
@@ -11,8 +12,7 @@ from pyprod_audit.model.resource import Resource
 from pyprod_audit.model.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One value that rules of several files need, with its evidence.
 
     `unit` is "s", "bytes", "cores", "" …; `declared` is False when the value is the technology's own default, and
@@ -33,8 +33,7 @@ class Fact:
         return float(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class AppReference:
+class AppReference(NamedTuple):
     """`module:attribute` as a server is told it. `span` covers the argument."""
 
     module: str
@@ -75,8 +74,7 @@ class Process:
         return found if isinstance(found, Fact) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Why the linker put a part into a service."""
 
     text: str

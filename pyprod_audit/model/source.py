@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,7 @@ class SourceFile:
         return Span(self, start, start + len(content.strip()))
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A half-open range of characters of one file. Lines and columns are derived, never stored."""
 
     file: SourceFile

@@ -5,9 +5,8 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.findings import Finding
 from pyprod_audit.model import Span
@@ -21,8 +20,7 @@ _AFTER: Final = 1000
 Ranges = Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """`text` is the source line, `mark` starts at the cell where the underline starts, `size` is its length."""
 
     line: int
@@ -31,8 +29,7 @@ class Excerpt:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
+class _Cell(NamedTuple):
     text: str
     width: int
     marked: bool

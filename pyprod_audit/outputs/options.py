@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyprod_audit.findings import Finding, Report, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+class RenderOptions(NamedTuple):
     """What the user chose about the presentation; every output reads what concerns it.
 
     `minimum` hides findings below it, everywhere but in the totals; `width` is the terminal's, in cells; `fail_on`

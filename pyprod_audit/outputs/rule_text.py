@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pyprod_audit.findings import Finding
 from pyprod_audit.outputs.escape import fence
@@ -15,8 +14,7 @@ _LANGUAGES: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RuleText:
+class RuleText(NamedTuple):
     """One rule for a reader: `section` is "32 Zero-Downtime Deployment"; examples map paths to texts."""
 
     title: str

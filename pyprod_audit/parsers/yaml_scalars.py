@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyprod_audit.model import Scalar
 from pyprod_audit.model.patterns import lazy
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(NamedTuple):
     """How plain scalars are read: `words` by their whole text, numbers by `number`; `first` starts either.
 
     `number` returns what is not a number as it is.

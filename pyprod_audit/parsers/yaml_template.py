@@ -7,7 +7,7 @@ is one into the file. A line that holds nothing else becomes empty lines; elsewh
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PLACEHOLDER = "\ue000"
 _TAGS = {"{{": "}}", "{%": "%}", "{#": "#}"}
@@ -15,8 +15,7 @@ _MAX_TAG = 2_000
 _APART = frozenset(["", " ", "\t", "\r", "\n"])
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(NamedTuple):
     """Template text made readable: `text` is as long as the original, the overwritten ranges are sorted and apart."""
 
     text: str

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pyprod_audit.findings import Finding
 
 Processor: TypeAlias = Callable[[Sequence[Finding]], list[Finding]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """How many findings that are not suppressed went into a processor, and how many came out."""
 
     name: str
