@@ -156,7 +156,7 @@ def test_excerpts_fit_and_mark_what_is_there(text: str, start: int, size: int, w
 
 
 def test_numbers_joins_runs() -> None:
-    sections = [dataclasses.replace(sample().sections[0], number=number) for number in (1, 3, 4, 5, 9, 10)]
+    sections = [sample().sections[0]._replace(number=number) for number in (1, 3, 4, 5, 9, 10)]
     assert numbers(sections) == "1, 3-5, 9-10"
 
 

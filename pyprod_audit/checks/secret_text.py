@@ -47,7 +47,7 @@ class Secret(NamedTuple):
 
 
 _HINTS: Final = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "_pass",
-                 "dbpass",                  '"auth"')  # fmt: skip
+                 "dbpass", '"auth"')  # fmt: skip
 _NAME_END: Final = lazy(r"[A-Za-z0-9_.-]{0,60}")
 _NAME_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _GAP: Final = r"[ \t]{0,20}"
@@ -203,8 +203,8 @@ def _value(text: str, syntax: Syntax, begin: int, stop: int, end: int) -> tuple[
         fallback = _FALLBACK.match(text, stop, end)  # `${NAME:-value}`, `${name:value}`
         return fallback.span("value") if fallback else None
     if text.startswith("=", stop) and _in_string(text, begin):
-        pattern = _IN_CONNECTION if text[max(begin - 2, 0) : begin].rstrip().endswith(";") else _IN_STRING
-        found = pattern.match(text, stop, end)  # "host=db user=shop password=…", "https://…?api_key=…&"
+        inner = _IN_CONNECTION if text[max(begin - 2, 0) : begin].rstrip().endswith(";") else _IN_STRING
+        found = inner.match(text, stop, end)  # "host=db user=shop password=…", "https://…?api_key=…&"
         return found.span("value") if found else None
     after = _separator(text, syntax, begin, stop, end)
     if after is None or after >= end:

@@ -115,12 +115,12 @@ def judge(value: str, sort: Sort, day: date | None = None) -> Value:
     lowered = text.lower()
     if (sort is Sort.PASSWORD or len(text) >= 6) and _is_default(text):
         return Value.DEFAULT
+    if _JWT.match(text):
+        return Value.STRONG if _is_live_jwt(text, day) else Value.NOTHING
     if is_stand_in(text) or text in _DOCUMENTED or lowered in _SWITCHES or is_reference(text, sort):
         return Value.NOTHING
     if _PLACEHOLDER.search(lowered):
         return Value.NOTHING
-    if _JWT.match(text):
-        return Value.STRONG if _is_live_jwt(text, day) else Value.NOTHING
     if text.isdigit() and (sort is Sort.KEY or len(text) > 20):
         return Value.NOTHING
     if _is_chosen_well(text, sort):
@@ -156,7 +156,7 @@ def is_reference(text: str, sort: Sort) -> bool:
         return True
     if (
         _CONSTANT.match(text)
-        or _DOTTED.match(text)
+        or (_DOTTED.match(text) and not is_random(text))
         or _CALL.match(text)
         or (_UUID.match(text) and sort is not Sort.PASSWORD)
     ):

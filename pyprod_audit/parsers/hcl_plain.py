@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from pyprod_audit.discover.walk import is_utf8
 from pyprod_audit.model import Node, Scalar, SourceFile
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers import hcl_text
@@ -22,7 +23,7 @@ _NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?![0-9A-Za-z_.])"
 _REFERENCE: Final = rf"{_NAME}(?:\.{_NAME})*"
 _LINE_END: Final = r"[ \t]*(?:(?:\#|//)[^\n]*)?(?:\n|\Z)"
-_STRANGE: Final = lazy("[\\x00-\\x08\\x0b-\\x1f\\x7f\\ud800-\\udfff\\ufeff]")
+_STRANGE: Final = lazy("[\\x00-\\x08\\x0b-\\x1f\\x7f]|\\ufeff")
 _GAP: Final = lazy(r"[ \t\n]*(?:(?:(?:#|//)[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/)[ \t\n]*)*")
 _CHARACTERS: Final = r'(?:[^"\\$%\n]|\\["\\nrt]|[$%](?![{$%"]))'
 _END: Final = lazy(_LINE_END)
@@ -62,7 +63,7 @@ class _UnusualError(Exception):
 
 def read_plain(source: SourceFile) -> PlainFile | None:
     """The arguments and blocks of a file, in the shape of `parsers.terraform`; None when not all of it is plain."""
-    if _STRANGE.search(source.text):
+    if _STRANGE.search(source.text) or not is_utf8(source.text):
         return None
     reader = _Reader(source)
     try:
