@@ -23,9 +23,9 @@ from pyprod_audit.options import ScanOptions
 from pyprod_audit.outputs import RenderOptions, render
 from pyprod_audit.pipeline import scan_sources
 
-HEX = "b4d1e0f79c2a48d3a6e5f8017b9c3d24"
-MIXED = "Rw5kLz0QvT8mYc3NbX7sJd1HfGp9Ae2UoK4iZq6P"
-CHOSEN = "Vr0lijk-Zomer9"
+HEX = "5e0b7a9dc3f14826b1d7e4a09f8c2d36"
+MIXED = "Tq8nB2vXz5LrWc9KyD3mHs6JfP1gAe7UoR4iYtQw"
+CHOSEN = "Gr0en-Fietspad7"
 RULES = ("SEC-001", "SEC-002", "SEC-003", "SEC-004", "SEC-005", "SEC-008", "SEC-010")
 
 
@@ -230,7 +230,7 @@ def test_places_of_secrets(text: str, syntax: Syntax) -> None:
         ('password = "Aa1!xyz%s" % suffix', Syntax.PYTHON),
         (f'if password == "{CHOSEN}": pass', Syntax.PYTHON),
         (f'# password = "{CHOSEN}"', Syntax.PYTHON),
-        (f'LABELS = {{"password": "Kies een wachtwoord 9!"}}', Syntax.PYTHON),
+        ('LABELS = {"password": "Kies een wachtwoord 9!"}', Syntax.PYTHON),
         ("token: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n", Syntax.YAML),
         ("password:\n  secretKeyRef: {name: db-Aa1x9, key: password}\n", Syntax.YAML),
         ("password = var.db_password\n", Syntax.HCL),

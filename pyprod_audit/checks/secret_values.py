@@ -168,14 +168,15 @@ def is_random(text: str, least: int = 16) -> bool:
     """Whether it looks like a machine made it: long, letters and digits mixed, no words."""
     if len(text) < least or entropy(text) < 3.0:
         return False
-    segments = _SEGMENT.findall(text)
-    odd = [s for s in segments if len(s) > 3 and not _WORD_LIKE.fullmatch(s) and not _HUMPS.fullmatch(s)]
-    mixed = [s for s in odd if any(c.isdigit() for c in s) and any(c.isalpha() for c in s)]
-    if not mixed:
-        # Base64 without a single digit is rare, and long when it happens.
-        return len(text) >= 32 and any(len(s) >= 16 and _switches(s) >= len(s) * 0.25 for s in segments)
-    covered = sum(map(len, mixed))
-    return covered >= len(text) * 0.4 and max(_switches(s) / len(s) for s in mixed) >= 0.15
+    covered = 0
+    for segment in _SEGMENT.findall(text):
+        if len(segment) <= 3 or _WORD_LIKE.fullmatch(segment) or _HUMPS.fullmatch(segment):
+            continue
+        mixed = any(c.isdigit() for c in segment) and any(c.isalpha() for c in segment)
+        # Base64 may have no digit in it; then it takes more changes to tell it from words.
+        if _switches(segment) >= len(segment) * (0.15 if mixed else 0.25) and (mixed or len(segment) >= 10):
+            covered += len(segment)
+    return covered >= len(text) * 0.4
 
 
 def entropy(text: str) -> float:

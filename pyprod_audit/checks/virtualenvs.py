@@ -61,8 +61,9 @@ def environment_unused_or_moved(service: Service, context: Context) -> Outcomes:
         return
     for one in made:
         for now, copy in _places(one, stage, repository):
-            if copy is not None and now != one.path:
-                if not one.relocatable and _starts_a_script(process, stage, now):
+            moved = copy is not None and now != one.path
+            if copy is not None and moved and _starts_a_script(process, stage, now):
+                if not one.relocatable:
                     yield Hit(
                         copy.anchor,
                         {"made": one.path, "now": now, "program": _program(process)},
@@ -70,7 +71,7 @@ def environment_unused_or_moved(service: Service, context: Context) -> Outcomes:
                         address=f"{stage.path}: {one.path}",
                     )
             elif len(made) == 1:
-                yield from _unused(stage, one, process, repository)
+                yield from _unused(stage, one, now, process, repository)
 
 
 def _made(stage: Resource, repository: Repository) -> Iterator[Made]:
@@ -186,8 +187,8 @@ def _search_path(stage: Resource) -> list[str]:
     return [part.strip("\"' ").rstrip("/") for part in text.split(":")]
 
 
-def _unused(stage: Resource, made: Made, process: Process, repository: Repository) -> Iterator[Outcome]:
-    """The one environment of an image is on nobody's way: not on PATH, not named, not activated where it counts."""
+def _unused(stage: Resource, made: Made, now: str, process: Process, repository: Repository) -> Iterator[Outcome]:
+    """The one environment of an image, at `now`, is on nobody's way: not on PATH, not named, not activated."""
     program = _program(process)
     runners = {wrapper.split()[0] for wrapper in process.wrappers if wrapper}
     if not program or "/" in program or program.endswith(".sh") or program in _NOT_PYTHON or runners & _RUNNERS:
@@ -195,7 +196,7 @@ def _unused(stage: Resource, made: Made, process: Process, repository: Repositor
     base = root_reference(stage)
     if base is None or product_of_image(base.name or "") is None:
         return  # somebody's own image may have the folder on its PATH
-    if f"{made.path}/bin" in _search_path(stage) or _mentions(stage, made, repository):
+    if f"{now}/bin" in _search_path(stage) or _mentions(stage, made._replace(path=now), repository):
         return
     steps = [step for step in steps_in(stages_behind(stage, repository), repository) if step.install.resolves_names]
     inside = [step for step in steps if _installs_into(step, made)]
@@ -214,7 +215,7 @@ def _unused(stage: Resource, made: Made, process: Process, repository: Repositor
         return
     yield Hit(
         made.command.anchor,
-        {"made": made.path, "program": program, "what": what},
+        {"made": now, "program": program, "what": what},
         related=((process.span, f"starts {program} without the environment"),),
         address=f"{stage.path}: {made.path}",
         message="the image starts {program}, but {made}/bin is not on its PATH: {what}",
