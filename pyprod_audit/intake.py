@@ -10,23 +10,22 @@ from pathlib import Path
 from pyprod_audit.discover import (
     HELM_REASON,
     HELM_TEMPLATE,
-    KUSTOMIZE_REASON,
     NEEDS_CONTENT,
     Discovery,
     Limits,
     Reader,
     Skipped,
     classify,
-    classify_content,
     discover,
     helm_kinds,
-    kustomize_patches,
     role_of,
 )
 from pyprod_audit.findings import FileCounts
 from pyprod_audit.model import Parsed, Problem, Resource, SourceFile
 from pyprod_audit.options import Progress
 from pyprod_audit.parsers import parser_for
+from pyprod_audit.parsers.kustomize_patches import KUSTOMIZE_REASON, kustomize_patches
+from pyprod_audit.parsers.recognise import classify_content
 
 _PATCH = "kustomize-patch"
 _ROLE_REASONS = {

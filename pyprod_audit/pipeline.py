@@ -48,7 +48,7 @@ def scan(path: str | Path = ".", *, config: Config | None = None, options: ScanO
 
     Args:
         path: an existing folder or file; it is only read, and nothing outside of it.
-        config: what `pyprod_audit.config.load` returned; None: no configuration.
+        config: what `pyprod_audit.config_files.load` returned; None: no configuration.
         options: the choices of this run, stronger than the configuration.
 
     Raises:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.discover import KINDS, NEEDS_CONTENT, classify, classify_content, helm_kinds, role_of
+from pyprod_audit.discover import KINDS, NEEDS_CONTENT, classify, helm_kinds, role_of
+from pyprod_audit.parsers.recognise import classify_content
 
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 2\n"
 

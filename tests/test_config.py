@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import pyprod_audit
 from pyprod_audit.catalogue import Catalogue, Rule, Section
-from pyprod_audit.config import Config, ConfigError, RuleSettings, StatedService, find, load
+from pyprod_audit.config import Config, ConfigError, RuleSettings, StatedService
+from pyprod_audit.config_files import find, load
 from pyprod_audit.config_keys import KEYS, RULE_KEYS, SERVICE_KEYS
 from pyprod_audit.findings import Confidence, Profile, Severity
 from pyprod_audit.options import ScanOptions

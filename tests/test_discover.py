@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pyprod_audit.discover import Discovery, Limits, Reader, Skipped, discover, kustomize_patches, read
+from pyprod_audit.discover import Discovery, Limits, Reader, Skipped, discover, read
 from pyprod_audit.discover.ignore import Excluder
 from pyprod_audit.model import Problem, SourceFile
+from pyprod_audit.parsers.kustomize_patches import kustomize_patches
 
 
 def git(folder: Path, *words: str) -> None:

@@ -63,9 +63,9 @@ def test_names_of_keys(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["TOKEN_URL", "password_min_length", "csrf_token", "SECRET_NAME", "POSTGRES_PASSWORD_FILE", "PASSWORD_HASHERS", "PWD", "bypass",
-     "passwordSecretRef", "next_page_token", "tokenizer", "primary_key", "cache_key", "public_key", "AWS_ACCESS_KEY_ID", "",
-     "has_password", "pad_token", "x" * 200 + "password"],
+    ["TOKEN_URL", "password_min_length", "csrf_token", "SECRET_NAME", "POSTGRES_PASSWORD_FILE", "PASSWORD_HASHERS",
+     "PWD", "bypass", "passwordSecretRef", "next_page_token", "tokenizer", "primary_key", "cache_key", "public_key",
+     "AWS_ACCESS_KEY_ID", "", "has_password", "pad_token", "x" * 200 + "password"],
 )  # fmt: skip
 def test_names_about_secrets(name: str) -> None:
     assert sort_of(name) is Sort.NOTHING
@@ -73,11 +73,14 @@ def test_names_about_secrets(name: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "${X}", "$(cat x)", "{{ x }}", "<password>", "%(password)s", "xxxxxxxx", "********", "CHANGE_ME", "your-token", "example-1234aB",
-     "/run/secrets/db", "arn:aws:secretsmanager:eu:1:secret:x", "vault:secret/db#password", "ENC[AES256_GCM,data:abc]",
-     "os.environ.DB_PASSWORD", "settings.PASSWORD", "get_password()", "DB_PASSWORD", "$2b$12$C6UzMDM.H6dfI/f/IKcEeO1S0n4j5wW2jq1o7kq2Yx8",
-     "sha256:9f86d081884c7d659a2feaa0c55ad015", "ssh-ed25519 AAAAC3Nz", "https://login.example.com/token", "config/key.pem",
-     "Geef uw wachtwoord in", "wachtwoord\u0142", "true", "abcdefghijklmnop", "2YotnFZFEjr1zCsicMWpAA", "x" * 5000],
+    ["", "${X}", "$(cat x)", "{{ x }}", "<password>", "%(password)s", "xxxxxxxx", "********", "CHANGE_ME", "your-token",
+     "example-1234aB", "/run/secrets/db", "arn:aws:secretsmanager:eu:1:secret:x", "vault:secret/db#password",
+     "ENC[AES256_GCM,data:abc]",
+     "os.environ.DB_PASSWORD", "settings.PASSWORD", "get_password()", "DB_PASSWORD",
+     "$2b$12$C6UzMDM.H6dfI/f/IKcEeO1S0n4j5wW2jq1o7kq2Yx8",
+     "sha256:9f86d081884c7d659a2feaa0c55ad015", "ssh-ed25519 AAAAC3Nz", "https://login.example.com/token",
+     "config/key.pem", "Geef uw wachtwoord in", "wachtwoord\u0142", "true", "abcdefghijklmnop",
+     "2YotnFZFEjr1zCsicMWpAA", "x" * 5000],
 )  # fmt: skip
 @pytest.mark.parametrize("sort", [Sort.PASSWORD, Sort.KEY])
 def test_values_that_are_no_secret(value: str, sort: Sort) -> None:
@@ -160,8 +163,8 @@ def test_tokens_of_providers(provider: str, around: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["AKIAIOSFODNN7EXAMPLE", "gh" + "p_" + "x" * 36, "gh" + "p_" + "your" * 9, "sk_" + "live_" + "0" * 24, "AI" + "za" + "X" * 35,
-     "prefix" + PROVIDERS["GitHub"], PROVIDERS["GitHub"][:-1], "sk_" + "test_51" + MIXED[:22],
+    ["AKIAIOSFODNN7EXAMPLE", "gh" + "p_" + "x" * 36, "gh" + "p_" + "your" * 9, "sk_" + "live_" + "0" * 24,
+     "AI" + "za" + "X" * 35, "prefix" + PROVIDERS["GitHub"], PROVIDERS["GitHub"][:-1], "sk_" + "test_51" + MIXED[:22],
      "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="],
 )  # fmt: skip
 def test_what_only_looks_like_a_token(text: str) -> None:

@@ -125,18 +125,21 @@ def _compare(resource: Resource, root: str, table: KnownFields) -> Iterator[Hit 
             below = [
                 (member, inner, (*path[:-1], f"{path[-1]}[{_label(member, index)}]"), types)
                 for index, member in enumerate(value)
+                if _may_differ(member, inner)
             ]
         elif notation[0] == "{":
-            below = [(member, inner, (*path, key), types) for key, member in value.items()]
+            below = [
+                (member, inner, (*path, key), types) for key, member in value.items() if _may_differ(member, inner)
+            ]
         else:
             yield from _field_hits(resource, node, path, types, table, complete=complete)
             known = table.types[notation].fields
             below = [
                 (member, known[key], (*path, key), (*types, element(known[key])))
                 for key, member in value.items()
-                if key in known
+                if key in known and _may_differ(member, known[key])
             ]
-        pending.extend(one for one in reversed(below) if _may_differ(one[0], one[1]))
+        pending.extend(reversed(below))
 
 
 def _may_differ(node: Node, notation: str) -> bool:

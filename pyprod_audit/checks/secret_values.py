@@ -174,7 +174,7 @@ def is_random(text: str, least: int = 16) -> bool:
             continue
         mixed = any(c.isdigit() for c in segment) and any(c.isalpha() for c in segment)
         # Base64 may have no digit in it; then it takes more changes to tell it from words.
-        if _switches(segment) >= len(segment) * (0.15 if mixed else 0.25) and (mixed or len(segment) >= 10):
+        if _switches(segment) >= len(segment) * (0.15 if mixed else 0.35) and (mixed or len(segment) >= 10):
             covered += len(segment)
     return covered >= len(text) * 0.4
 

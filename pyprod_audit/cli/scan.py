@@ -22,7 +22,8 @@ from pyprod_audit.cli.options import (
 )
 from pyprod_audit.cli.progress import Progress
 from pyprod_audit.cli.stdout import write_file, write_stdout
-from pyprod_audit.config import NEVER, Config, ConfigError, load, severity_named
+from pyprod_audit.config import NEVER, Config, ConfigError, severity_named
+from pyprod_audit.config_files import load
 from pyprod_audit.findings import Profile, Report, Severity
 from pyprod_audit.model import SourceFile
 from pyprod_audit.options import ScanOptions
@@ -193,7 +194,8 @@ def _stdin(path: str, name: str | None) -> SourceFile | None:
         return None
     if name is None:
         raise click.UsageError("Reading from stdin needs --stdin-filename, which tells what kind of file it is.")
-    from pyprod_audit.discover import Limits, Skipped, classify, classify_content, decode
+    from pyprod_audit.discover import Limits, Skipped, classify, decode
+    from pyprod_audit.parsers.recognise import classify_content
 
     normal = Path(name).as_posix().lstrip("/")
     kind = classify(normal)

@@ -5,17 +5,15 @@ from pyprod_audit.discover.classify import (
     KINDS,
     NEEDS_CONTENT,
     classify,
-    classify_content,
     helm_kinds,
     role_of,
 )
-from pyprod_audit.discover.kustomize import KUSTOMIZE_REASON, kustomize_patches
 from pyprod_audit.discover.limits import Limits
 from pyprod_audit.discover.read import Reader, Skipped, decode, read
 from pyprod_audit.discover.walk import HELM_REASON, Discovery, discover, git_root_of
 
 __all__ = [
-    "HELM_REASON", "HELM_TEMPLATE", "KINDS", "KUSTOMIZE_REASON", "NEEDS_CONTENT", "Discovery", "Limits", "Reader",
-    "Skipped", "classify", "classify_content", "decode", "discover", "git_root_of", "helm_kinds", "kustomize_patches",
+    "HELM_REASON", "HELM_TEMPLATE", "KINDS", "NEEDS_CONTENT", "Discovery", "Limits", "Reader",
+    "Skipped", "classify", "decode", "discover", "git_root_of", "helm_kinds",
     "read", "role_of",
 ]  # fmt: skip

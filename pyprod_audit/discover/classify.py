@@ -101,7 +101,6 @@ _NGINX_TEMPLATES = (
 _NGINX_FOLDERS = frozenset({"nginx", "sites-available", "sites-enabled", "conf.d", "snippets"})
 _REQUIREMENTS = lazy(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
 _SCRIPT_NAME = lazy(r"[a-z][a-z0-9_-]{0,60}")
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
 
 def classify(path: str) -> str | None:
@@ -148,34 +147,6 @@ def _is_dockerfile(name: str) -> bool:
     if not rest:
         return True
     return rest[0] in "._-" and len(rest) > 1 and _NOT_DOCKERFILES.isdisjoint(rest[1:].split("."))
-
-
-def classify_content(path: str, text: str) -> str | None:
-    """The kind of a file whose name leaves it open; one of `KINDS`, or None when nobody would read it."""
-    kind = classify(path)
-    if kind == YAML:
-        from pyprod_audit.parsers.kubernetes import looks_like_kubernetes
-
-        return "kubernetes" if looks_like_kubernetes(text) else "yaml"
-    if kind == CONF:
-        from pyprod_audit.parsers.nginx import looks_like_nginx
-
-        if looks_like_nginx(path, text):
-            return "nginx"
-        return _script_kind(text) or "text"
-    if kind == SCRIPT:
-        return _script_kind(text)
-    return kind
-
-
-def _script_kind(text: str) -> str | None:
-    """The kind that a `#!` line tells; programs may stand in front of the interpreter (`env -S`, `with-contenv`)."""
-    if not text.startswith("#!"):
-        return None
-    programs = [word.rpartition("/")[2] for word in text[2:200].partition("\n")[0].split()]
-    if not _SHELLS.isdisjoint(programs):
-        return "shell"
-    return "python" if any(program.rstrip("0123456789.") == "python" for program in programs) else None
 
 
 def helm_kinds(paths: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -24,11 +25,6 @@ _IMPORTS: Final = "[(import_statement) (import_from_statement)] @import"
 _PARTS: Final = """(call) (assignment) (augmented_assignment) (function_definition) (class_definition)
   (decorated_definition) (if_statement) (try_statement) (for_statement) (while_statement) (with_statement)
   (match_statement) (import_statement) (import_from_statement) (lambda) (return_statement) (as_pattern)"""
-_QUERY: Final = tree_sitter.Query(LANGUAGE, f"[{_PARTS}] @part {_IMPORTS}")
-_QUERY_OF_SUBSCRIPTS: Final = tree_sitter.Query(LANGUAGE, f"[{_PARTS} (subscript)] @part {_IMPORTS}")
-_QUERY_OF_NAMES: Final = tree_sitter.Query(
-    LANGUAGE, f"[{_PARTS} (subscript) (attribute) (identifier)] @part {_IMPORTS}"
-)
 _HEALTH_NAME: Final = lazy(r"(?i)[\w.]{0,80}(?:health|ready|readi|live|ping|status|alive|probe|heartbeat)[\w.]{0,80}")
 _BLOCKS: Final = frozenset(
     {"if_statement", "try_statement", "for_statement", "while_statement", "with_statement", "match_statement", "lambda"}
@@ -38,6 +34,12 @@ _BODIES_KEPT: Final = 50
 # Lower-case names only: upper-case ones in a parameter list are defaults, which refer to the constant.
 _PARAMETER: Final = lazy(r"\b[a-z_][a-z0-9_]{0,60}\b")
 _CALLS_KEPT: Final = 5000
+
+
+@functools.cache
+def _query(more: str) -> tree_sitter.Query:
+    """The query for the usual parts and `more`; a run needs one or two of the three."""
+    return tree_sitter.Query(LANGUAGE, f"[{_PARTS} {more}] @part {_IMPORTS}")
 
 
 class Walk:
@@ -73,9 +75,10 @@ class Walk:
     def run(self) -> None:
         """One query for the parts that matter, then one loop over them in document order."""
         data = self.syntax.data
-        query = _QUERY_OF_NAMES if any(word in data for word in ATTRIBUTE_WORDS) else _QUERY
-        if query is _QUERY and b"environ" in data:
-            query = _QUERY_OF_SUBSCRIPTS
+        if any(word in data for word in ATTRIBUTE_WORDS):
+            query = _query("(subscript) (attribute) (identifier)")
+        else:
+            query = _query("(subscript)" if b"environ" in data else "")
         captures = tree_sitter.QueryCursor(query).captures(self.syntax.root)
         for place in sorted(captures.get("import", ()), key=lambda p: p.start_byte):
             self._imported(place)

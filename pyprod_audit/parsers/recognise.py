@@ -1,0 +1,35 @@
+"""What a file is whose name leaves it open: asked of the parsers that might want it."""
+
+from __future__ import annotations
+
+from pyprod_audit.discover.classify import CONF, SCRIPT, YAML, classify
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+
+
+def classify_content(path: str, text: str) -> str | None:
+    """The kind of a file whose name leaves it open; one of `KINDS`, or None when nobody would read it."""
+    kind = classify(path)
+    if kind == YAML:
+        from pyprod_audit.parsers.kubernetes import looks_like_kubernetes
+
+        return "kubernetes" if looks_like_kubernetes(text) else "yaml"
+    if kind == CONF:
+        from pyprod_audit.parsers.nginx import looks_like_nginx
+
+        if looks_like_nginx(path, text):
+            return "nginx"
+        return _script_kind(text) or "text"
+    if kind == SCRIPT:
+        return _script_kind(text)
+    return kind
+
+
+def _script_kind(text: str) -> str | None:
+    """The kind that a `#!` line tells; programs may stand in front of the interpreter (`env -S`, `with-contenv`)."""
+    if not text.startswith("#!"):
+        return None
+    programs = [word.rpartition("/")[2] for word in text[2:200].partition("\n")[0].split()]
+    if not _SHELLS.isdisjoint(programs):
+        return "shell"
+    return "python" if any(program.rstrip("0123456789.") == "python" for program in programs) else None
