@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyprod_audit.config import Config, ConfigError, Place, RuleSettings, shown
+from pyprod_audit.config import Config, ConfigError, RuleSettings, shown
 from pyprod_audit.toml_places import KeyLines
 
 NAMES = ("pyprod-audit.toml", ".pyprod-audit.toml", "pyproject.toml")

@@ -27,9 +27,7 @@ _DISTRIBUTIONS = frozenset(("debian", "ubuntu", "alpine-linux", "amazon-linux", 
 # Images that are a distribution and nothing more: the suite is their version.
 _SUITE_IMAGES = frozenset(("debian", "ubuntu", "buildpack-deps", "bitnami/minideb"))
 # What a tag says of the distribution below: `3.20` in `golang:alpine3.20` is no version of Go.
-_DISTRIBUTION_WORD = lazy(
-    r"(?:alpine|debian|ubuntu|ubi|el|rocky|almalinux|windowsservercore-ltsc|ltsc)-?[0-9][0-9.]*"
-)
+_DISTRIBUTION_WORD = lazy(r"(?:alpine|debian|ubuntu|ubi|el|rocky|almalinux|windowsservercore-ltsc|ltsc)-?[0-9][0-9.]*")
 _COMMIT = lazy(r"[0-9a-f]{7,40}")
 
 
