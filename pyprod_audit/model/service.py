@@ -50,7 +50,8 @@ class Process:
     counts as that server (also gevent, aiohttp, sanic, quart, bottle, dash, werkzeug, wsgiref).
     `argv`: the words from the program's name on. `config`: the `py.module` that holds the server's settings;
     `script`: the `py.module` of the program; `chdir`: the folder that the server changes to. `wrappers`: programs in
-    front of it, outermost first ("sh -c", "poetry run", "tini"). `signals`: whether SIGTERM reaches the server; None when that cannot be told; the span is
+    front of it, outermost first ("sh -c", "poetry run", "tini"). `signals`: whether SIGTERM reaches the server;
+    None when that cannot be told; the span is
     the place that decides it and `signals_because` says why.
     """
 
