@@ -271,3 +271,8 @@ def test_order_is_worst_first_and_stable() -> None:
         shuffled = list(expected)
         random.Random(seed).shuffle(shuffled)
         assert in_order(shuffled) == expected
+
+
+def test_text_about_suppressions_is_no_suppression() -> None:
+    for quote in ("'", '"', "`"):
+        assert judge(f"x = {quote}# pyprod-audit: ignore[NOPE]{quote}\nTARGET\n", path="a.py") == (False, [])

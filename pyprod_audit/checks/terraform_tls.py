@@ -2,7 +2,8 @@
 
 Defaults: a listener with TLS that names no policy gets ELBSecurityPolicy-2016-08
 (https://github.com/hashicorp/terraform-provider-aws/blob/main/website/docs/r/lb_listener.html.markdown), Google's
-default SSL policy allows TLS 1.0 (https://cloud.google.com/load-balancing/docs/ssl-policies-concepts), CloudFront's default is TLSv1
+default SSL policy allows TLS 1.0 (https://cloud.google.com/load-balancing/docs/ssl-policies-concepts), CloudFront's
+default is TLSv1
 (https://github.com/hashicorp/terraform-provider-aws/blob/main/website/docs/r/cloudfront_distribution.html.markdown).
 """
 

@@ -25,7 +25,10 @@ Match: TypeAlias = Callable[[str], Collection[str]]
 MARK = "pyprod-audit:"
 ANNOTATION = "pyprod-audit.dev/ignore."
 
-_COMMENT = lazy(r"(?P<leader>#|//|--|;|<!--|/\*|\*|\{#)[ \t]{0,8}pyprod-audit:[ \t]{0,8}(?P<rest>[^\n\r]{0,2000})")
+# A leader right behind a quote is text about suppressions, not a comment.
+_COMMENT = lazy(
+    r"""(?<!["'`])(?P<leader>#|//|--|;|<!--|/\*|\*|\{#)[ \t]{0,8}pyprod-audit:[ \t]{0,8}(?P<rest>[^\n\r]{0,2000})"""
+)
 _DIRECTIVE = lazy(r"(?P<what>ignore-file|ignore)[ \t]{0,8}\[(?P<rules>[^\]]*)\](?P<tail>.*)")
 _TAIL = lazy(r"[ \t]*(?:until=(?P<until>[^\s]{1,40}))?[ \t]*(?:--[ \t]*(?P<reason>.*))?(?P<more>.*)")
 _CLOSERS = ("-->", "*/", "#}")
