@@ -46,7 +46,7 @@ def test_version_imports_click_and_nothing_of_weight() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "denied"),
     [
-        ("main.tf", 'variable "x" {}\n', {"yaml", "tree_sitter_python", "tree_sitter_bash", "pathspec", "packaging"}),
+        ("main.tf", 'variable "x" {}\n', {"yaml", "tree_sitter", "tree_sitter_hcl", "pathspec", "packaging"}),
         ("k8s.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", {"tree_sitter", "packaging"}),
         ("nginx.conf", "http { server { listen 80; } }\n", {"yaml", "tree_sitter", "packaging"}),
     ],
