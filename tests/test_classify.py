@@ -39,7 +39,8 @@ DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspe
         (".python-version", "python-version"), ("runtime.txt", "python-version"), (".tool-versions", "python-version"),
         ("app/main.py", "python"), ("a.pyc", None), (".env", "text"), (".env.production", "text"),
         ("deploy/prod.env", "text"),
-        ("config.ini", "text"), ("certs/server.key", "text"), ("id_rsa", "text"), ("settings.json", "text"),
+        ("config.ini", "text"), ("certs/server.key", "text"), ("id_rsa", "text"), ("settings.json", "json?"),
+        ("k8s/web.json", "json?"),
         ("logo.png", None), ("README.md", None), ("", None), ("folder/", None), (".py", None),
     ],
 )  # fmt: skip
@@ -51,6 +52,10 @@ def test_by_name(path: str, kind: str | None) -> None:
     ("path", "text", "kind"),
     [
         ("web.yaml", DEPLOYMENT, "kubernetes"),
+        ("web.json", '{\n\t"kind": "Service",\n\t"apiVersion": "v1"\n}\n', "kubernetes"),
+        ("all.json", '{"apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod"}], "kind": "List"}', "kubernetes"),
+        ("schema.json", '{"properties": {"apiVersion": {}, "kind": {}}}', "text"),
+        ("settings.json", '{"debug": false}', "text"),
         ("compose.yaml", "services:\n  web:\n    image: x\n", "yaml"),
         ("site.conf", "server {\n  listen 80;\n  location / { proxy_pass http://app; }\n}\n", "nginx"),
         ("supervisord.conf", "[supervisord]\nnodaemon=true\n", "text"),

@@ -48,7 +48,11 @@ def target_missing(scaler: Resource, context: Context) -> Outcomes:
         yield from _named_wrongly(scaler, target, found[0])
         return
     kind = target.text_at("kind") or "Deployment"
-    alike = [one for one in _beside(scaler, repository) if _alike(name.text, one)]
+    beside = list(_beside(scaler, repository))
+    alike = [one for one in beside if _alike(name.text, one)] or [
+        one for one in beside if one.path == scaler.path and one.node.text_at("kind") == kind and same_namespace(one, scaler)
+        and not autoscalers(one, repository)
+    ]
     if not alike:
         yield Cannot(name.span, f"no workload beside it is called alike: {kind}/{name.text} may come from elsewhere")
         return

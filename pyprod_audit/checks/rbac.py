@@ -14,6 +14,9 @@ from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of
 _ADMIN: Final = "cluster-admin"
 _NO_LOGIN: Final = frozenset({"system:anonymous", "system:unauthenticated"})
 _EVERYBODY: Final = _NO_LOGIN | {"system:authenticated", "system:serviceaccounts"}
+# Roles that write to everything in a namespace; edit and admin read its secrets too.
+# https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles
+_WRITERS: Final = frozenset({"admin", "edit"})
 # What the API server itself binds for everybody.
 _PUBLIC_ROLES: Final = frozenset({"system:public-info-viewer", "system:discovery", "system:basic-user"})
 _LISTS: Final = frozenset({"list", "watch", "*"})
@@ -76,6 +79,9 @@ def _binding(binding: Resource) -> Outcomes:
             message = "{binding} makes {account} cluster-admin: whoever gets its token may do anything in {where}"
         elif strangers:
             where, message = "", "{binding} gives {account}, which needs no login, the role {role}"
+        elif subject.text_at("name") in _EVERYBODY and role.text in _WRITERS:
+            where = "every namespace" if binding.kind == "k8s.clusterrolebinding" else "its namespace"
+            message = "{binding} gives {account}, and with it every pod of the cluster, the role {role} in {where}"
         else:
             continue
         values = {"binding": binding.address, "account": account, "where": where, "role": role.text}

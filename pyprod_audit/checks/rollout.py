@@ -12,16 +12,19 @@ from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.docker_view import is_workplace
+from pyprod_audit.checks.kubernetes_selection import select
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.traffic import sends_to, services_for
 from pyprod_audit.checks.workload_view import image_name, pod_of, present
 from pyprod_audit.link.datastores import database_of_image
+from pyprod_audit.link.network import nearest
 from pyprod_audit.link.workloads import autoscalers, replica_range
 from pyprod_audit.model import Node, Repository, Resource, Span
 from pyprod_audit.model.kubernetes import name_of, place_of
 from pyprod_audit.model.units import percentage
 
 _DEFAULT_SHARE = "25%"
+_LASTING = frozenset({"k8s.deployment", "k8s.statefulset", "k8s.daemonset", "k8s.rollout"})
 _STORES = frozenset({
     "redis", "valkey", "memcached", "rabbitmq", "kafka", "zookeeper", "elasticsearch", "opensearch", "minio", "etcd",
     "nats", "clickhouse", "cassandra", "vault", "influxdb", "prometheus", "loki", "grafana", "mailhog", "mailpit",
@@ -153,6 +156,9 @@ def single_replica(deployment: Resource, context: Context) -> Outcomes:
     if deployment.node.text_at("spec.strategy.type") == "Recreate":
         yield Skip("it is meant to run once")
         return
+    if all(_has_other_backend(service, deployment, pod, context.repository) for service in services):
+        yield Skip("pods of another workload serve the same requests")
+        return
     if _is_singleton(deployment, pod, context.repository):
         yield Skip("two of its pods cannot run at the same time")
         return
@@ -261,6 +267,20 @@ def _written(node: Node | None) -> str:
 
 def _pod(deployment: Resource, repository: Repository) -> Resource | None:
     return next(iter(repository.children(deployment, "k8s.podspec")), None)
+
+
+def _has_other_backend(service: Resource, workload: Resource, pod: Resource, repository: Repository) -> bool:
+    """Whether a Service also sends requests to another workload that runs the same image: a stable one and a canary."""
+    selector = service.node.get("spec.selector")
+    if selector is None:
+        return False
+    images = {name for one in repository.children(pod, "k8s.container") if (name := image_name(one))}
+    for other in nearest(select(selector, service, repository).sure, service):
+        if other.parent is None or other.parent.kind not in _LASTING or name_of(other.parent) == name_of(workload):
+            continue
+        if images & {image_name(one) for one in repository.children(other, "k8s.container")}:
+            return True
+    return False
 
 
 def _is_singleton(deployment: Resource, pod: Resource, repository: Repository) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pyprod_audit.model.patterns import lazy
 
 HELM_TEMPLATE = "helm-template"
-YAML, CONF, SCRIPT = "yaml?", "conf?", "script?"
-NEEDS_CONTENT = frozenset({YAML, CONF, SCRIPT})
+YAML, JSON, CONF, SCRIPT = "yaml?", "json?", "conf?", "script?"
+NEEDS_CONTENT = frozenset({YAML, JSON, CONF, SCRIPT})
 """What `classify` says of files that only `classify_content` can tell."""
 
 KINDS = frozenset({
@@ -75,6 +75,7 @@ _BY_SUFFIX = {
     "py": "python",
     "yaml": YAML,
     "yml": YAML,
+    "json": JSON,
     "tf": "terraform",
     "tofu": "terraform",
     "tfvars": "terraform",
@@ -88,7 +89,7 @@ _BY_SUFFIX = {
     "containerfile": "dockerfile",
     "dockerignore": "dockerignore",
     **dict.fromkeys(
-        ("env", "ini", "json", "cfg", "toml", "properties", "pem", "key", "crt", "cer", "p8", "service", "timer"),
+        ("env", "ini", "cfg", "toml", "properties", "pem", "key", "crt", "cer", "p8", "service", "timer"),
         "text",
     ),
 }
@@ -128,7 +129,7 @@ def classify(path: str) -> str | None:
     if kind is None and not _NGINX_FOLDERS.isdisjoint(path.lower().split("/")[:-1]):
         # sites-available/example.com: the "suffix" is part of a host's name
         return CONF if "/sites-" in f"/{path.lower()}" else None
-    return None if not stem and kind != "text" else kind
+    return None if not stem and kind not in ("text", JSON) else kind
 
 
 def _without_suffix(path: str, name: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pyprod_audit.model import Node, Parsed, Resource, SourceFile, Unknown
+from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.kubernetes_kinds import (
     BUILT_IN_KINDS,
     KUSTOMIZE_GROUP,
@@ -38,11 +39,20 @@ _PODS: Final[dict[tuple[str | None, str], tuple[str, ...]]] = {
 _CONTAINERS: Final = (("k8s.container", "containers"), ("k8s.initcontainer", "initContainers"))
 _KUSTOMIZATION_NAMES: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 _MAX_LIST_DEPTH: Final = 4
+_JSON_START: Final = lazy(r'[ \t\r\n]*+\{[ \t\r\n]*+"(?:apiVersion|kind)"')
 
 
 def looks_like_kubernetes(text: str) -> bool:
     """Whether `text` may hold Kubernetes objects: `apiVersion` and `kind` start a line, or are JSON keys."""
     return _has_key(text, "apiVersion") and _has_key(text, "kind")
+
+
+def looks_like_kubernetes_json(text: str) -> bool:
+    """Whether the JSON `text` may hold Kubernetes objects: it begins with one of the two keys and has the other too.
+
+    People write them first, and kubectl sorts the keys; schemas and dashboards mention both somewhere deep inside.
+    """
+    return _JSON_START.match(text) is not None and looks_like_kubernetes(text)
 
 
 def parse(source: SourceFile) -> Parsed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyprod_audit.discover.classify import CONF, SCRIPT, YAML, classify
+from pyprod_audit.discover.classify import CONF, JSON, SCRIPT, YAML, classify
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
@@ -14,6 +14,10 @@ def classify_content(path: str, text: str) -> str | None:
         from pyprod_audit.parsers.kubernetes import looks_like_kubernetes
 
         return "kubernetes" if looks_like_kubernetes(text) else "yaml"
+    if kind == JSON:
+        from pyprod_audit.parsers.kubernetes import looks_like_kubernetes_json
+
+        return "kubernetes" if looks_like_kubernetes_json(text) else "text"
     if kind == CONF:
         from pyprod_audit.parsers.nginx import looks_like_nginx
 
