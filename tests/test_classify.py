@@ -53,7 +53,11 @@ def test_by_name(path: str, kind: str | None) -> None:
     [
         ("web.yaml", DEPLOYMENT, "kubernetes"),
         ("web.json", '{\n\t"kind": "Service",\n\t"apiVersion": "v1"\n}\n', "kubernetes"),
-        ("all.json", '{"apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod"}], "kind": "List"}', "kubernetes"),
+        (
+            "all.json",
+            '{"apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod"}], "kind": "List"}',
+            "kubernetes",
+        ),
         ("schema.json", '{"properties": {"apiVersion": {}, "kind": {}}}', "text"),
         ("settings.json", '{"debug": false}', "text"),
         ("compose.yaml", "services:\n  web:\n    image: x\n", "yaml"),

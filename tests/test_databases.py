@@ -15,7 +15,8 @@ from pyprod_audit.link.connection_limits import connection_limit, rds_memory, us
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL, database_of_image, datastores
 from pyprod_audit.link.poolers import names_pooler, poolers
 from pyprod_audit.link.pools import kind_of_url, pools_of, runs_aside
-from pyprod_audit.model import Fact, Node, Repository, SourceFile, Unknown
+from pyprod_audit.link.setting_values import settings_of
+from pyprod_audit.model import Fact, Node, Repository, Service, SourceFile, Unknown
 from pyprod_audit.parsers.crontab import parse
 
 CONTAINER = """\
@@ -267,3 +268,28 @@ def test_the_user_of_a_system_crontab_is_not_its_command() -> None:
 def test_any_text_is_a_crontab(text: str) -> None:
     parsed = parse(SourceFile("crontab", text))
     assert all(0 <= one.node.start <= one.node.end <= len(text) for one in parsed.resources)
+
+
+@pytest.mark.parametrize(
+    ("written", "env", "size"),
+    [
+        ('int(os.getenv("POOL_MAX", "7"))', "", 7),
+        ('int(os.environ.get("POOL_MAX", 7))', "{name: POOL_MAX, value: '9'}", 9),
+        ('int(os.environ["POOL_MAX"])', "{name: POOL_MAX, value: '9'}", 9),
+        ('int(os.getenv("POOL_MAX") or 7)', "", 7),
+        ('int(os.getenv("POOL_MAX", "7"))', "{name: POOL_MAX, valueFrom: {secretKeyRef: {name: s, key: n}}}", None),
+        ('int(os.environ["POOL_MAX"])', "", None),
+        ("SIZE", "", 6),
+    ],
+)
+def test_the_size_of_a_pool_that_the_environment_sets(written: str, env: str, size: int | None) -> None:
+    code = f"import asyncpg\nimport os\n\nSIZE = 6\npool = asyncpg.create_pool(max_size={written})\n"
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: shop}\nspec:\n  containers:\n"
+        f"    - {{name: shop, image: registry.example.com/shop, env: [{env}]}}\n"
+    )
+    found = repository({"shop/db.py": code, "pod.yaml": pod})
+    (container,) = found.of_kind("k8s.container")
+    modules = tuple(found.of_kind("py.module"))
+    (pool,) = pools_of(modules, settings_of(Service("shop", container=container, modules=modules), found))
+    assert (pool.size if isinstance(pool.size, int) else None) == size

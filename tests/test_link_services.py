@@ -6,7 +6,7 @@ import pytest
 
 from pyprod_audit.config import StatedService
 from pyprod_audit.model import Repository, Service
-from tests.linked_services import deployment, linked
+from tests.linked_services import deployment, linked, only_service
 
 DOCKERFILE = 'FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nCMD ["gunicorn", "shop.wsgi"]\n'
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n"
@@ -153,3 +153,22 @@ def test_how_long_the_prestop_hook_takes(hook: str, seconds: int | None) -> None
     fact = found.fact("k8s.prestop")
     assert (fact.value if fact else None) == seconds
     assert (found.unknown("k8s.prestop") is not None) == (seconds is None)
+
+
+def stage_of(dockerfile: str) -> str | None:
+    """The name of the stage that the one service of a Dockerfile runs."""
+    image = only_service({"Dockerfile": dockerfile, "shop/wsgi.py": "", "requirements.txt": ""}).image
+    return image.node.text_at("name") if image is not None else None
+
+
+PROD = 'FROM python:3.13-slim AS base\nWORKDIR /app\nCOPY . .\nFROM base AS prod\nCMD ["gunicorn", "shop.wsgi"]\n'
+
+
+def test_a_last_stage_for_development_is_not_what_is_shipped() -> None:
+    assert stage_of(PROD + 'FROM prod AS dev\nCMD ["flask", "run", "--debug"]\n') == "prod"
+    assert stage_of(PROD + 'FROM prod AS web\nCMD ["gunicorn", "shop.wsgi"]\n') == "web"
+
+
+def test_a_stage_for_development_is_taken_when_no_other_starts_something() -> None:
+    dockerfile = 'FROM python:3.13-slim AS base\nWORKDIR /app\nCOPY . .\nFROM base AS dev\nCMD ["flask", "run"]\n'
+    assert stage_of(dockerfile) == "dev"

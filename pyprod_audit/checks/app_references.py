@@ -6,6 +6,7 @@ import posixpath
 import re
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
+from pyprod_audit.checks.docker_view import index_of, stage_called
 from pyprod_audit.checks.pip_installs import steps_in
 from pyprod_audit.checks.service_view import address_at, command_in_words, in_words, serving
 from pyprod_audit.link.application import finder_of
@@ -104,9 +105,9 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
         return Cannot(app.span, "what the image holds is known only when it is built")
     if "{{" in image.path or _mounts_code(service):
         return Cannot(app.span, "a volume or a template may bring the module")
-    if any(stage.text_at("flags.from") for stage in image.node.items_at("instructions")) and not any(files.folders()):
-        return Cannot(app.span, "the files come from another image")
     stages = repository.children(image.parent, "docker.stage") if image.parent is not None else [image]
+    if not any(files.folders()) and _copies_from_elsewhere(image, stages):
+        return Cannot(app.span, "the files come from another image")
     text = image.source.text
     base = image.node.text_at("base.image") or ""
     if _BUILT.search(text) or any(one.node.text_at("base.image") is None for one in stages):
@@ -126,6 +127,18 @@ def _may_be_elsewhere(service: Service, app: AppReference, repository: Repositor
         if (len(wanted) > 2 and (wanted in short or short in wanted)) or wanted in base:
             return Cannot(app.span, f"{top} may belong to the distribution {name}")
     return None
+
+
+def _copies_from_elsewhere(image: Resource, stages: list[Resource]) -> bool:
+    """Whether an image that is not a stage of the same Dockerfile brings more than programs."""
+    for instruction in image.node.items_at("instructions"):
+        name = instruction.text_at("flags.from")
+        words = instruction.items_at("words")
+        if name and words and stage_called(name, stages, index_of(image)) is None:
+            target = (words[-1].text or "").rstrip("/")
+            if "bin" not in target.split("/"):
+                return True
+    return False
 
 
 def _mounts_code(service: Service) -> bool:
@@ -152,11 +165,15 @@ def _installs_itself(stages: list[Resource], repository: Repository) -> bool:
 
 
 def _distributions(service: Service, repository: Repository) -> list[str]:
+    """Names of what the project installs, without the project itself: its modules are in the repository."""
     prefix = f"{service.project}/" if service.project else ""
     found: list[str] = []
+    own: set[str] = set()
     for resource in repository.of_kind("py.requirements", "py.manifest", "py.lock"):
         if not resource.path.startswith(prefix):
             continue
+        if resource.kind == "py.manifest":
+            own.add(_NAME.sub("", (resource.node.text_at("name") or "").lower()))
         for key in ("requirements", "dependencies", "packages"):
             found.extend(one.text_at("name") or "" for one in resource.node.items_at(key))
-    return [name for name in found if name]
+    return [name for name in found if name and _NAME.sub("", name) not in own]

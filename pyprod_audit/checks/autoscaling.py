@@ -50,7 +50,11 @@ def target_missing(scaler: Resource, context: Context) -> Outcomes:
     kind = target.text_at("kind") or "Deployment"
     beside = list(_beside(scaler, repository))
     alike = [one for one in beside if _alike(name.text, one)] or [
-        one for one in beside if one.path == scaler.path and one.node.text_at("kind") == kind and same_namespace(one, scaler)
+        one
+        for one in beside
+        if one.path == scaler.path
+        and one.node.text_at("kind") == kind
+        and same_namespace(one, scaler)
         and not autoscalers(one, repository)
     ]
     if not alike:

@@ -20,7 +20,7 @@ from pyprod_audit.checks.kubernetes_selection import (
 )
 from pyprod_audit.link.network import nearest
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
-from pyprod_audit.model.kubernetes import labels_of, name_of, pod_labels, selector_matches
+from pyprod_audit.model.kubernetes import labels_of, name_of, namespace_of, pod_labels, selector_matches
 from pyprod_audit.model.patterns import lazy
 
 # What tells the halves of one service apart: releases, colours, roles in a cluster.
@@ -48,10 +48,31 @@ def service_selects_nothing(service: Resource, context: Context) -> Outcomes:
         yield Cannot(selector.anchor, f"the labels of {workload_of(selection.maybe[0])} are known only at deploy time")
         return
     near = near_misses(service, selector, context.repository)
+    if isinstance(near, Cannot):
+        strayed = _in_another_namespace(service, selector, context.repository)
+        if strayed is not None:
+            yield origins.changes(service, context.repository) or strayed
+            return
     if not isinstance(near, tuple):
         yield near
         return
     yield Hit(selector.anchor, {"selector": selector_in_words(selector)}, meant_places(near))
+
+
+def _in_another_namespace(service: Resource, selector: Node, repository: Repository) -> Hit | None:
+    """The finding for a Service whose pods stand in the same file, but in another namespace."""
+    own = namespace_of(service)
+    if not own or "$" in own or "{" in own:
+        return None
+    for pod in repository.of_kind("k8s.podspec"):
+        if pod.path == service.path and selector_matches(selector, pod_labels(pod)):
+            place = service.node.get("metadata.namespace") or selector
+            return Hit(
+                place.anchor, {"own": own, "workload": workload_of(pod), "other": namespace_of(pod)},
+                meant_places([pod]),
+                message="{address} is in the namespace {own}, but {workload}, which it selects, is in {other}",
+            )  # fmt: skip
+    return None
 
 
 def selector_of(service: Resource) -> Node | None:

@@ -132,7 +132,8 @@ def _judge(
         yield from _named(address, port, target, pods, context)
     elif isinstance(target.scalar, int) and service.node.text_at("spec.clusterIP") != "None":
         # clients of a headless Service talk to the pods directly: it forwards nothing
-        yield from _numbered(address, target, pods, context)
+        alone = len(service.node.items_at("spec.ports")) == 1
+        yield from _numbered(address, target, pods, context, alone=alone)
 
 
 def _named(address: str, port: Node, target: Node, pods: Sequence[Resource], context: Context) -> Outcomes:
@@ -166,7 +167,8 @@ def _named(address: str, port: Node, target: Node, pods: Sequence[Resource], con
     )  # fmt: skip
 
 
-def _numbered(address: str, target: Node, pods: Sequence[Resource], context: Context) -> Outcomes:
+def _numbered(address: str, target: Node, pods: Sequence[Resource], context: Context, *, alone: bool) -> Outcomes:
+    """A target that is a number; `alone`: it is the only port of its Service."""
     number, repository = target.scalar, context.repository
     containers = [one for pod in pods for one in containers_of(pod, repository)]
     open_node = None
@@ -181,7 +183,9 @@ def _numbered(address: str, target: Node, pods: Sequence[Resource], context: Con
     known = bind_ports(containers, repository)
     if known is None:
         if not any(_is(bind_port(container, repository), number) for container in containers):
-            yield Cannot(target.span, f"no container declares port {number}; whether one listens there is not known")
+            yield (_asked_elsewhere(address, target, containers, repository) if alone else None) or Cannot(
+                target.span, f"no container declares port {number}; whether one listens there is not known"
+            )
         return
     if any(_is(fact, number) for fact in known.values()):
         return
@@ -196,6 +200,27 @@ def _numbered(address: str, target: Node, pods: Sequence[Resource], context: Con
         tuple((fact.span, f"listens on {fact.value:g}") for fact in known.values() if not isinstance(fact.value, str)),
         address,
         "{address} sends requests to port {port}, but its pods declare {declared} and listen on {listens}",
+    )  # fmt: skip
+
+
+def _asked_elsewhere(address: str, target: Node, containers: Sequence[Resource], repository: Repository) -> Hit | None:
+    """The finding for a pod of one container whose only port has another number, and whose probe asks that port."""
+    if len(containers) != 1:
+        return None
+    (container,) = containers
+    ports = container.node.items_at("ports")
+    if len(ports) != 1 or ports[0].text_at("protocol") not in (None, "TCP"):
+        return None
+    number, name = ports[0].get("containerPort"), ports[0].text_at("name")
+    asked = container.node.get("readinessProbe.httpGet.port") or container.node.get("readinessProbe.tcpSocket.port")
+    if number is None or asked is None or asked.scalar not in (number.scalar, name):
+        return None
+    if mentioned(int(str(target.scalar)), container, repository) or origins.changes(container, repository):
+        return None
+    return Hit(
+        target.span, {"port": target.scalar, "declared": ports_in_words(container)},
+        ((asked.span, "is ready when this port answers"), *_places(containers)), address,
+        "{address} sends requests to port {port}, but its pods declare {declared} only and are probed there",
     )  # fmt: skip
 
 

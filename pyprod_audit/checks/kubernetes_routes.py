@@ -20,6 +20,11 @@ _FOLLOWERS = (
     "backendconfig", "frontendconfig", "managedcertificate", "scaledobject", "verticalpodautoscaler", "networkpolicy",
     "healthcheckpolicy", "gcpbackendpolicy", "ingressroute", "middleware", "targetgroupbinding", "kustomization",
 )  # fmt: skip
+# The Services that Argo Rollouts points at old and new pods: https://argo-rollouts.readthedocs.io/en/stable/features/specification/
+_ROLLOUT_SERVICES = (
+    "spec.strategy.canary.canaryService", "spec.strategy.canary.stableService",
+    "spec.strategy.blueGreen.activeService", "spec.strategy.blueGreen.previewService",
+)  # fmt: skip
 _ALIKE = 0.75  # of SequenceMatcher: one slip in a name of eight letters
 
 
@@ -51,6 +56,12 @@ def backend_missing(route: Resource, context: Context) -> Outcomes:
 
 
 def _wanted(route: Resource) -> Iterator[Backend]:
+    if route.kind == "k8s.rollout":
+        for path in _ROLLOUT_SERVICES:
+            name = route.node.get(path)
+            if name is not None and name.value is not None:
+                yield Backend(name, None, namespace_of(route))
+        return
     actions = annotations_of(route) if route.kind == "k8s.ingress" else {}
     for backend in backends(route):
         # an action of the AWS load balancer controller is no Service

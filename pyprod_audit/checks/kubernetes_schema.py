@@ -8,11 +8,14 @@ from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kubernetes_fields import KnownFields, element, in_words, known_fields
+from pyprod_audit.checks.pod_validation import refused_pods
 from pyprod_audit.model import Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, place_of
 
 _MOST_HITS: Final = 25
 _NEAR: Final = 0.75
+# What SOPS adds to a file that it encrypts, and takes away when it decrypts it: https://getsops.io/docs/
+_SOPS: Final = "sops"
 _TEMPLATE_MARKS: Final = ("{{", "{%", "${", "<%")
 # Where a misplaced field is looked for: this many types up and down.
 _REACH: Final = 3
@@ -40,6 +43,8 @@ def schema_error(resource: Resource, context: Context) -> Outcomes:
         if count == _MOST_HITS:
             return
         yield outcome
+    if not _is_partial(resource):
+        yield from refused_pods(resource, context)
 
 
 def _duplicate_key(resource: Resource) -> Outcomes:
@@ -162,7 +167,7 @@ def _field_hits(
     expected = table.types[types[-1]]
     templated = False
     for key, member in node.mapping.items():
-        if key in expected.fields:
+        if key in expected.fields or (key == _SOPS and not path):
             continue
         if any(mark in key for mark in _TEMPLATE_MARKS):
             templated = True

@@ -96,6 +96,8 @@ def kubernetes_places(repository: Repository) -> Iterator[Node]:
             node = resource.node.get(key)
             if node is not None:
                 yield node
+    for sealed in repository.of_kind("k8s.sealedsecret"):  # its values are encrypted, whatever they look like
+        yield sealed.node
     for container in repository.of_kind("k8s.container", "k8s.initcontainer"):
         node = container.node.get("env")
         if node is not None:

@@ -15,6 +15,7 @@ from pyprod_audit.checks.nginx_view import (
     Endpoint,
     configurations_in,
     endpoints,
+    in_official_image,
     is_address,
     is_local,
     last_argument,
@@ -143,7 +144,7 @@ def timeouts_disagree(service: Service, context: Context) -> Outcomes:
         yield Skip("gunicorn's timeout is off")
         return
     for proxy in proxies:
-        waits = _ingress_wait(proxy) if proxy.kind == "k8s.ingress" else _nginx_wait(proxy)
+        waits = _ingress_wait(proxy) if proxy.kind == "k8s.ingress" else _nginx_wait(proxy, context.repository)
         if isinstance(waits, Cannot):
             yield waits
         else:
@@ -197,13 +198,13 @@ def _leads_to(endpoint: Endpoint | Unknown, service: Service, services: Sequence
     return len(others) == 1
 
 
-def _nginx_wait(location: Resource) -> Fact | Cannot:
+def _nginx_wait(location: Resource, repository: Repository) -> Fact | Cannot:
     own = own_names(location)
     directive = next((name for passed, name in _TIMEOUTS.items() if passed in own), "proxy_read_timeout")
     written = last_argument(location, directive)
     if written is not None:
         return _seconds(written)
-    doubt = open_ended(location)
+    doubt = open_ended(location, inherited=not in_official_image(location.path, repository))
     passed = next((occurrence for name in _TIMEOUTS if (occurrence := _written(location, name)) is not None), None)
     return doubt or Fact(_READ_TIMEOUT, passed or location.node.anchor, "s", declared=False)
 

@@ -21,6 +21,8 @@ _PRIVATE_SUFFIXES = (
     ".corp", ".svc",
 )  # fmt: skip
 _PORT = lazy(r"(.*?):([0-9]{1,5})")
+_OFFICIAL = frozenset({"nginx", "nginx-unprivileged"})
+_SITES = ("/etc/nginx/conf.d", "/etc/nginx/templates")
 _SAMPLE = lazy(r"(?:^|[./_-])(?:example|sample|skeleton)s?(?:[./_-]|$)", re.IGNORECASE)
 
 
@@ -202,3 +204,23 @@ def images_of(path: str, repository: Repository) -> list[Service]:
         return held
 
     return repository.memo("nginx.images", build).get(path, [])
+
+
+def in_official_image(path: str, repository: Repository) -> bool:
+    """Whether the file at `path` is all that the repository adds to the official nginx image, in its `conf.d`.
+
+    The image's own `nginx.conf` then has the `http` block, and that sets no timeouts, headers or protocols:
+    https://github.com/nginx/docker-nginx and https://hub.docker.com/_/nginx.
+    """
+    images = images_of(path, repository)
+    return bool(images) and all(_adds_only(path, image, repository) for image in images)
+
+
+def _adds_only(path: str, image: Service, repository: Repository) -> bool:
+    base = (image.image.node.text_at("base.image") or "") if image.image is not None else ""
+    name = posixpath.basename(base.partition("@")[0]).partition(":")[0]
+    if name not in _OFFICIAL or image.files is None or image.container is not None:
+        return False  # a pod may mount another nginx.conf
+    held = [one for one in configurations_in(image) if one in repository.files]
+    targets = [copy.target for copy in image.files.copies if copy.target.startswith("/etc/nginx")]
+    return held == [path] and bool(targets) and all(target.startswith(_SITES) for target in targets)

@@ -57,7 +57,7 @@ def privileges_not_dropped(container: Resource, context: Context) -> Outcomes:
         yield doubt
         return
     place = own.anchor if own is not None else container.node.anchor
-    if missing == [_SECCOMP_MISSING]:
+    if missing == [_SECCOMP_MISSING] and _effective("seccompProfile", own, pods) is None:
         yield Cannot(place, "the kubelet's seccompDefault says which profile applies where none is named")
         return
     yield Hit(place, {"missing": ", ".join(missing)})

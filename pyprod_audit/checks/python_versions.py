@@ -22,6 +22,7 @@ from pyprod_audit.checks.docker_view import (
     stage_called,
     stages_behind,
 )
+from pyprod_audit.checks.made_environments import environments_made
 from pyprod_audit.checks.requirement_files import manifests_in
 from pyprod_audit.lifecycles import lifecycle
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
@@ -170,11 +171,24 @@ def _copied_environments(stage: Resource, python: DeployedPython, repository: Re
             if len(words) < 2 or origin is None:
                 continue
             other = python_of_stage(origin, repository)
-            yield from _copy_differs(copy, words, own, other if isinstance(other, DeployedPython) else None, stage.path)
+            known = other if isinstance(other, DeployedPython) else None
+            brings = _brings_environment(words, origin, repository)
+            yield from _copy_differs(copy, words, own, known, stage.path, brings=brings)
+
+
+def _brings_environment(words: tuple[Node, ...], origin: Resource, repository: Repository) -> bool:
+    """Whether what is copied is, or holds, an environment that `origin` made."""
+    sources = [word.text or "" for word in words[:-1]]
+    if any(_ENVIRONMENT.search(source) for source in sources):
+        return True
+    workdir = origin.node.text_at("workdir") or "/"
+    folders = [posixpath.normpath(posixpath.join(workdir, source)) for source in sources if source]
+    made = [one.path for one in environments_made(origin, repository)]
+    return any(f"{path}/".startswith(folder.rstrip("/") + "/") for folder in folders for path in made)
 
 
 def _copy_differs(
-    copy: Node, words: tuple[Node, ...], own: DeployedPython, other: DeployedPython | None, path: str
+    copy: Node, words: tuple[Node, ...], own: DeployedPython, other: DeployedPython | None, path: str, *, brings: bool
 ) -> Iterator[Outcome]:
     target = words[-1]
     told = _IN_PATH.search(target.text or "")
@@ -188,7 +202,7 @@ def _copy_differs(
         )
     elif other is not None and other.minor != own.minor:
         sources = [word.text or "" for word in words[:-1]]
-        if any(_ENVIRONMENT.search(source) for source in sources):
+        if brings:
             yield Hit(
                 copy.anchor,
                 {"source": sources[0], "built": other.minor, "version": own.minor},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome, Outcomes, Skip
 from pyprod_audit.checks.docker_view import (
@@ -21,9 +20,10 @@ from pyprod_audit.checks.docker_view import (
     stages_behind,
     workdir_at,
 )
-from pyprod_audit.checks.pip_installs import Step, install_of, steps_in
+from pyprod_audit.checks.made_environments import Made, environments_made
+from pyprod_audit.checks.pip_installs import Step, steps_in
 from pyprod_audit.lifecycles import product_of_image
-from pyprod_audit.link.environment import Environment, expand_shell
+from pyprod_audit.link.environment import expand_shell
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Unknown
 from pyprod_audit.model.patterns import lazy
 
@@ -36,21 +36,11 @@ _RUNNERS = frozenset(("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "pipx"))
 _INTERPRETERS = frozenset(("python", "sh", "bash"))
 
 
-class Made(NamedTuple):
-    """A virtual environment and the command that makes it; `path` is absolute; `filled`: by the same command."""
-
-    path: str
-    command: Node
-    stage: Resource
-    relocatable: bool = False
-    filled: bool = False
-
-
 def environment_unused_or_moved(service: Service, context: Context) -> Outcomes:
     """The virtual environment of an image stands where it was made, and what the image starts comes from it."""
     repository = context.repository
     stage = production_stage_of(service.image, repository)
-    found = _made(stage, repository) if stage is not None else ()
+    found = environments_made(stage, repository) if stage is not None else ()
     made = list({(one.path, id(one.stage)): one for one in found}.values())
     if stage is None or not made:
         yield Skip("no image that makes a virtual environment")
@@ -72,59 +62,6 @@ def environment_unused_or_moved(service: Service, context: Context) -> Outcomes:
                     )
             elif len(made) == 1:
                 yield from _unused(stage, one, now, process, repository)
-
-
-def _made(stage: Resource, repository: Repository) -> Iterator[Made]:
-    """The environments that the stages behind `stage` make by name: `python -m venv`, `virtualenv`, `uv venv`."""
-    for one in stages_behind(stage, repository):
-        environment = build_environment(one)
-        relocatable = (environment.text("UV_VENV_RELOCATABLE") or "") in ("1", "true")
-        for run in repository.children(one, "docker.run"):
-            for command in run.node.items_at("commands"):
-                words = [expand_shell(word, environment) for word in command.items_at("words")]
-                synced = _synced_path(command, environment)
-                path = synced or _path_of([word.text for word in words])
-                if path and (path.startswith("/") or one.node.text_at("workdir") is not None):
-                    full = posixpath.normpath(posixpath.join(workdir_at(run), path))
-                    flagged = any(word.text == "--relocatable" for word in words)
-                    yield Made(full, command, one, relocatable or flagged, bool(synced))
-
-
-def _synced_path(command: Node, environment: Environment) -> str:
-    """The folder that `uv sync` makes a project's environment in; empty for other commands."""
-    install = install_of(command)
-    if install is None or (install.tool, install.action) != ("uv", "sync"):
-        return ""
-    if {"--active", "--directory", "--project", "--script"} & set(install.options):
-        return ""
-    return environment.text("UV_PROJECT_ENVIRONMENT") or ".venv"
-
-
-def _path_of(words: list[str | None]) -> str:
-    """The folder that a command makes an environment in; empty when it makes none, or cannot be told."""
-    if not words or words[0] is None:
-        return ""
-    name = posixpath.basename(words[0])
-    rest = words[1:]
-    if _PYTHON.fullmatch(name) and words[1:2] == ["-m"] and len(words) > 2:
-        name, rest = words[2] or "", words[3:]
-    elif name == "uv" and words[1:2] == ["venv"]:
-        name, rest = "venv", [*(words[2:] or [None])]
-        rest = [".venv"] if rest == [None] else rest
-    elif name not in ("virtualenv", "pyvenv"):
-        return ""
-    if name not in ("venv", "virtualenv", "pyvenv"):
-        return ""
-    places: list[str] = []
-    skip = False
-    for word in rest:
-        if word is None:
-            return ""
-        if skip or word.startswith("-"):
-            skip = not skip and word in ("-p", "--python", "--prompt", "--seed-packages", "--cache-dir")
-            continue
-        places.append(word)
-    return places[0] if len(places) == 1 else ""
 
 
 def _places(made: Made, stage: Resource, repository: Repository) -> Iterator[tuple[str, Node | None]]:
@@ -200,6 +137,8 @@ def _unused(stage: Resource, made: Made, now: str, process: Process, repository:
         return
     steps = [step for step in steps_in(stages_behind(stage, repository), repository) if step.install.resolves_names]
     inside = [step for step in steps if _installs_into(step, made)]
+    if made.by_project_tool and (_installs_beside(steps) or not (process.server or _PYTHON.fullmatch(program))):
+        return
     if made.filled:
         what = "what was installed into it is not found"
     elif inside:
@@ -220,6 +159,11 @@ def _unused(stage: Resource, made: Made, now: str, process: Process, repository:
         address=f"{stage.path}: {made.path}",
         message="the image starts {program}, but {made}/bin is not on its PATH: {what}",
     )
+
+
+def _installs_beside(steps: list[Step]) -> bool:
+    """Whether pip installs a list or a project too: then the environment may serve the build only."""
+    return any(step.install.files or step.install.local for step in steps)
 
 
 def _installs_into(step: Step, made: Made) -> bool:
@@ -244,7 +188,8 @@ def _scripts_with_environments(repository: Repository) -> list[str]:
 
 def _mentions(stage: Resource, made: Made, repository: Repository) -> bool:
     """Whether something uses the environment by its path: a variable, what starts the image, a script, a build step."""
-    names = (made.path, posixpath.basename(made.path) + "/bin")
+    path = made.path.removeprefix("~/").removesuffix("/*")
+    names = (path, posixpath.basename(path) + "/bin")
     texts = [value.span.text for value in stage.node.mapping_at("env").values()]
     texts += [node.span.text for key in ("cmd", "entrypoint") if (node := stage.node.get(key)) is not None]
     texts += repository.memo("checks.scripts_with_environments", _scripts_with_environments)

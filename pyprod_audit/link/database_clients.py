@@ -10,6 +10,7 @@ from pyprod_audit.link.network import nearest
 from pyprod_audit.link.pod_environment import configured_environment
 from pyprod_audit.link.poolers import names_pooler, poolers
 from pyprod_audit.link.pools import Pool, kind_of_url, pools_of
+from pyprod_audit.link.setting_values import settings_of
 from pyprod_audit.model import Fact, Node, Repository, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import object_of
 from pyprod_audit.model.patterns import lazy
@@ -47,6 +48,8 @@ def _all(repository: Repository) -> Iterator[tuple[int, Demand | str]]:
         pools = by_project.get(service.project)
         if pools is None:
             pools = by_project[service.project] = pools_of(service.modules)
+        if service.container is not None and any(isinstance(pool.size, Unknown) for pool in pools):
+            pools = pools_of(service.modules, settings_of(service, repository))
         if pools:
             yield id(service), _demand(service, pools, repository)
 

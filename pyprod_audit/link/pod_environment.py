@@ -25,6 +25,15 @@ def configured_environment(container: Resource, repository: Repository) -> dict[
     return values
 
 
+def environment_is_open(container: Resource, repository: Repository) -> bool:
+    """Whether `envFrom` may set variables that the repository does not show."""
+    origins = container.node.get("envFrom")
+    return origins is not None and (
+        origins.is_unknown
+        or any(not _data(origin.text_at("configMapRef.name"), container, repository) for origin in origins.items)
+    )
+
+
 def _data(name: str | None, container: Resource, repository: Repository) -> dict[str, Node]:
     """The entries of the nearest ConfigMap of that name."""
     if name is None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL
+from pyprod_audit.link.setting_values import Settings
 from pyprod_audit.model import Node, Resource, Span, Unknown
 from pyprod_audit.model.patterns import lazy
 
@@ -26,6 +27,9 @@ _PSYCOPG2 = frozenset({"psycopg2.pool.ThreadedConnectionPool", "psycopg2.pool.Si
 _FLASK = "flask_sqlalchemy.SQLAlchemy"
 _OPTIONS = "SQLALCHEMY_ENGINE_OPTIONS"
 _URI = "SQLALCHEMY_DATABASE_URI"
+_SIZES = frozenset({"pool_size", "max_overflow", "max_size", "min_size", "maxconn"})
+# dj-database-url, django-environ: Django's settings of a database, from a URL in the environment.
+_DATABASE_URL = lazy(r"(?:dj_database_url\.(?:config|parse)|env\.(?:dj_)?db(?:_url)?)\(")
 # Code that runs beside the service, not in its processes.
 _ASIDE = lazy(r"(?:^|/)(?:alembic|migrations?|versions|scripts?|bin|tools|management|cli|seeds?|notebooks)/"
                     r"|(?:^|/)(?:migrate|seed|populate|init_db|create_tables|cli|manage)[\w-]{0,40}\.py$")  # fmt: skip
@@ -63,11 +67,15 @@ def runs_aside(path: str) -> bool:
     return _ASIDE.search(path) is not None
 
 
-def pools_of(modules: Iterable[Resource]) -> tuple[Pool, ...]:
-    """The pools that the given `py.module`s of one service make when they are imported or started."""
+def pools_of(modules: Iterable[Resource], settings: Settings | None = None) -> tuple[Pool, ...]:
+    """The pools that the given `py.module`s of one service make when they are imported or started.
+
+    `settings` tells what sizes come to that are read from the environment; without it they are not known.
+    """
     serving = [module for module in modules if not runs_aside(module.path)]
-    found = [pool for module in serving for pool in _declared(module, serving)]
-    return (*found, *_django(serving))
+    given = settings if settings is not None else Settings()
+    found = [pool for module in serving for pool in _declared(module, serving, given)]
+    return (*found, *_django(serving, given))
 
 
 def kind_of_url(url: Node | None) -> str:
@@ -89,21 +97,24 @@ def _name(node: Node) -> str:
     return node.value.expression if isinstance(node.value, Unknown) else node.text or ""
 
 
-def _declared(module: Resource, serving: Iterable[Resource]) -> Iterator[Pool]:
+def _declared(module: Resource, serving: Iterable[Resource], settings: Settings) -> Iterator[Pool]:
     for call in module.node.items_at("calls"):
         name = call.text_at("name") or ""
         if _true(call, "main_guard") or _true(call, "handler"):
             continue
         if name in ENGINES:
-            pool = _engine(call, call.mapping_at("kwargs"), _first(call, "url"))
+            given = _resolved(call.mapping_at("kwargs"), module, settings)
+            pool = _engine(call, given, _first(call, "url"))
         elif name == _FLASK:
             options = call.get("kwargs.engine_options") or _setting(serving, _OPTIONS)
-            given: Mapping[str, Node] = options.mapping if options is not None else {}
+            given = _resolved(options.mapping if options is not None else {}, module, settings)
             if options is not None and options.is_unknown:
                 given = {"**": options}
+            elif options is None and (written := _mention(serving, _OPTIONS)) is not None:
+                given = {"**": written}
             pool = _engine(call, given, _setting(serving, _URI))
         else:
-            pool = _driver_pool(name, call)
+            pool = _driver_pool(name, call, module, settings)
         if pool is not None:
             yield pool
 
@@ -135,6 +146,23 @@ def _setting(modules: Iterable[Resource], name: str) -> Node | None:
             given = later.get("value")
             if given is not None and (later.text_at("target") or "").endswith(f".{name}"):
                 return given
+        for call in module.node.items_at("calls"):
+            if (call.text_at("name") or "").endswith((".config.from_mapping", ".config.update")):
+                found = call.get(f"kwargs.{name}") or next(
+                    (one for argument in call.items_at("args") if (one := argument.get(name)) is not None), None
+                )
+                if found is not None:
+                    return found
+    return None
+
+
+def _mention(modules: Iterable[Resource], name: str) -> Node | None:
+    """A place that sets `name` in a way that is not read, such as `app.config.setdefault("NAME", …)`."""
+    for module in modules:
+        start = module.source.text.find(name)
+        if start >= 0:
+            value = Unknown(name, f"{name} is set where it is not read")
+            return Node(value, module.source, start, start + len(name))
     return None
 
 
@@ -161,16 +189,21 @@ def _engine(call: Node, options: Mapping[str, Node], url: Node | None) -> Pool |
     return Pool(kind, sum(numbers), f"({numbers[0]} + {numbers[1]})", span, label, url=url)
 
 
-def _driver_pool(name: str, call: Node) -> Pool | None:
+def _resolved(options: Mapping[str, Node], module: Resource, settings: Settings) -> Mapping[str, Node]:
+    """The options of a pool with their sizes as the service gets them."""
+    return {key: settings.number(node, module) if key in _SIZES else node for key, node in options.items()}
+
+
+def _driver_pool(name: str, call: Node, module: Resource, settings: Settings) -> Pool | None:
     """The pool of a driver of its own."""
+    options = _resolved(call.mapping_at("kwargs"), module, settings)
     if name in _ASYNCPG:
-        return _sized(call, call.get("kwargs.max_size"), 10, _first(call, "dsn", "host"))
+        return _sized(call, options.get("max_size"), 10, _first(call, "dsn", "host"))
     if name in _PSYCOPG:
-        least = call.get("kwargs.min_size")
-        return _sized(call, call.get("kwargs.max_size") or least, 4, _first(call, "conninfo"))
+        return _sized(call, options.get("max_size") or options.get("min_size"), 4, _first(call, "conninfo"))
     if name in _PSYCOPG2:
         arguments = call.items_at("args")
-        most = arguments[1] if len(arguments) > 1 else call.get("kwargs.maxconn")
+        most = settings.number(arguments[1], module) if len(arguments) > 1 else options.get("maxconn")
         return _sized(call, most, None, call.get("kwargs.dsn")) if most is not None else None
     return None
 
@@ -195,11 +228,14 @@ def _unknown(node: Node) -> Unknown:
     return Unknown(str(node.value), "the size of the pool is not a plain number")
 
 
-def _django(modules: Iterable[Resource]) -> Iterator[Pool]:
+def _django(modules: Iterable[Resource], settings: Settings) -> Iterator[Pool]:
     """Django's `DATABASES["default"]`: a connection for each thread, or a psycopg pool."""
     for module in modules:
         database = module.node.find(("assignments", "DATABASES", "default"))[0]
         if not isinstance(database, Node):
+            continue
+        if _DATABASE_URL.match(_name(database)):
+            yield Pool("", 1, "1", database.anchor, "one connection for each thread", per_thread=True)
             continue
         engine = database.text_at("ENGINE") or ""
         kind = next((kind for mark, kind in _DJANGO if mark in engine), "")
@@ -213,5 +249,6 @@ def _django(modules: Iterable[Resource]) -> Iterator[Pool]:
         elif pool.is_unknown:
             yield Pool(kind, _unknown(pool), "", pool.anchor, "the connection pool", url=url)
         else:
-            most = pool.get("max_size") or pool.get("min_size")
+            given = _resolved(pool.mapping, module, settings)
+            most = given.get("max_size") or given.get("min_size")
             yield _sized(pool, most, 4, url)

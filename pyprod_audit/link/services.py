@@ -14,6 +14,7 @@ from pyprod_audit.link.images import all_folders, image_files, project_of, shell
 from pyprod_audit.link.python_modules import ModuleFinder
 from pyprod_audit.link.servers import process
 from pyprod_audit.link.startup import Startup, trace, trace_commands
+from pyprod_audit.link.workplaces import shipped_stage
 from pyprod_audit.model import (
     AppReference,
     Evidence,
@@ -32,6 +33,7 @@ _PUBLIC = {
     "nginx", "redis", "valkey", "postgres", "mysql", "mariadb", "mongo", "rabbitmq", "memcached", "busybox", "alpine",
     "python", "traefik", "envoy", "haproxy", "kafka", "zookeeper", "elasticsearch", "prometheus", "grafana",
     "postgresql", "vault", "consul", "minio", "curl", "kubectl", "debian", "ubuntu", "otel", "jaeger", "pause",
+    "pgbouncer", "cloudsqlproxy", "gcecloudsqlproxy", "nginxunprivileged", "opentelemetrycollectorcontrib", "fluentbit",
 }  # fmt: skip
 
 
@@ -93,9 +95,10 @@ def _images(repository: Repository) -> Iterator[Image]:
     for file in repository.of_kind("docker.file"):
         stages = repository.children(file, "docker.stage")
         if stages:
-            files = image_files(stages[-1], stages, repository.paths, folders)
+            stage = shipped_stage(stages)
+            files = image_files(stage, stages, repository.paths, folders)
             project = project_of(files, file.path)
-            yield Image(stages[-1], files, project, _project_name(project, repository))
+            yield Image(stage, files, project, _project_name(project, repository))
 
 
 def _project_name(project: str | None, repository: Repository) -> str:
@@ -119,16 +122,16 @@ def _deployed(
     containers = repository.of_kind("k8s.container")
     nearest = _nearest_by_name(images)
     joins = {id(container): _stated(container, images, stated) or _join(container, nearest) for container in containers}
-    lone = _only_pair(containers, images, joins)
+    lone = _only_match(containers, images, joins)
     for container in containers:
         pod = container.parent
         if pod is None:
             continue
         image, evidence = joins[id(container)]
-        if image is None and lone is not None and container is lone[0]:
+        if image is None and lone is not None and any(container is one for one in lone[0]):
             image = lone[1]
             evidence = Evidence(
-                "the only image left that is built here and the only workload left that runs no public image",
+                "the only image left that is built here and the only image left that workloads run and is not public",
                 container.node.anchor,
             )
         if image is not None:
@@ -203,16 +206,20 @@ def _image_text(node: Node | None) -> str:
     return node.text or ""
 
 
-def _only_pair(
+def _only_match(
     containers: Sequence[Resource], images: Sequence[Image], joins: Mapping[int, tuple[Image | None, Evidence | None]]
-) -> tuple[Resource, Image] | None:
-    """The one container left that runs no public image and the one image left, when that is how it is."""
+) -> tuple[Sequence[Resource], Image] | None:
+    """The one image left that is built here, and the containers left that run no public image, when all run the same.
+
+    A web server, its worker and its migration often run one image.
+    """
     joined = {id(image.stage) for image, _ in joins.values() if image is not None}
     left = [image for image in images if id(image.stage) not in joined and image.project is not None]
     own = [container for container in containers if joins[id(container)][0] is None and not _is_public(container)]
-    if len(left) != 1 or len(own) != 1 or not _image_text(own[0].node.get("image")):
+    names = {_image_text(container.node.get("image")).partition("@")[0].rpartition("/") for container in own}
+    if len(left) != 1 or len({(folder, _repository_name(name)) for folder, _, name in names}) != 1:
         return None
-    return own[0], left[0]
+    return (own, left[0]) if all(name for _, _, name in names) else None
 
 
 def _is_public(container: Resource) -> bool:

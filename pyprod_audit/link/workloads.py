@@ -111,6 +111,24 @@ def _scalers_by_target(repository: Repository) -> dict[tuple[str, str], list[Res
     return found
 
 
+def _most_in_overlays(workload: Resource, repository: Repository) -> Fact | None:
+    """The greatest number of pods that the `replicas` of a kustomization give a workload of this name."""
+    by_name = repository.memo("link.kustomize_replicas", _overlay_replicas)
+    return by_name.get(name_of(workload))
+
+
+def _overlay_replicas(repository: Repository) -> dict[str, Fact]:
+    found: dict[str, Fact] = {}
+    for kustomization in repository.of_kind("kustomize.kustomization"):
+        for entry in kustomization.node.items_at("replicas"):
+            name, count = entry.text_at("name"), entry.get("count")
+            if name is None or count is None or not isinstance(count.scalar, int):
+                continue
+            if name not in found or found[name].number < count.scalar:
+                found[name] = Fact(count.scalar, count.span)
+    return found
+
+
 def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Unknown]:
     if workload.kind not in _SCALED:
         return {}
@@ -119,6 +137,9 @@ def _replicas(workload: Resource, repository: Repository) -> dict[str, Fact | Un
     found: dict[str, Fact | Unknown] = {
         "k8s.replicas": replicas, "k8s.min_replicas": replicas, "k8s.max_replicas": replicas,
     }  # fmt: skip
+    if (most := _most_in_overlays(workload, repository)) is not None:
+        if not isinstance(replicas, Fact) or most.number > replicas.number:
+            found["k8s.max_replicas"] = most
     for scaler in autoscalers(workload, repository):
         for name, bound in zip(("k8s.min_replicas", "k8s.max_replicas"), replica_range(scaler), strict=True):
             if bound is not None:
