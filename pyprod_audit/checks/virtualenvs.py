@@ -28,6 +28,7 @@ from pyprod_audit.model import Node, Process, Repository, Resource, Service, Unk
 from pyprod_audit.model.patterns import lazy
 
 _PYTHON = lazy(r"python[0-9.]*")
+_NAME = lazy(r"[\[=<>~! ]")
 _VARIABLE = lazy(r"\$(?:(\w+)|\{(\w+)\})")
 # Commands that name an environment without using what is in it.
 _PREPARES = lazy(r"pip[0-9.]*|python[0-9.]*|virtualenv|uv|\.|source|chown|chmod|mkdir|rm|find|test|\[")
@@ -137,7 +138,9 @@ def _unused(stage: Resource, made: Made, now: str, process: Process, repository:
         return
     steps = [step for step in steps_in(stages_behind(stage, repository), repository) if step.install.resolves_names]
     inside = [step for step in steps if _installs_into(step, made)]
-    if made.by_project_tool and (_installs_beside(steps) or not (process.server or _PYTHON.fullmatch(program))):
+    if made.by_project_tool and (
+        _installs_beside(steps, program) or not (process.server or _PYTHON.fullmatch(program))
+    ):
         return
     if made.filled:
         what = "what was installed into it is not found"
@@ -161,9 +164,15 @@ def _unused(stage: Resource, made: Made, now: str, process: Process, repository:
     )
 
 
-def _installs_beside(steps: list[Step]) -> bool:
-    """Whether pip installs a list or a project too: then the environment may serve the build only."""
-    return any(step.install.files or step.install.local for step in steps)
+def _installs_beside(steps: list[Step], program: str) -> bool:
+    """Whether pip installs a list, a project, a wheel or `program` too: the environment may serve the build only."""
+    words = [
+        word.text or "*" for step in steps if step.install.tool in ("pip", "uv pip") for word in step.install.words
+    ]
+    return any(step.install.files or step.install.local for step in steps) or any(
+        "*" in word or "/" in word or word.endswith(".whl") or _NAME.split(word, maxsplit=1)[0] == program
+        for word in words
+    )
 
 
 def _installs_into(step: Step, made: Made) -> bool:
