@@ -40,7 +40,7 @@ def test_version_imports_click_and_nothing_of_weight() -> None:
     assert "click" in modules
     own = {name for name in modules if name.startswith("pyprod_audit")}
     assert own == {"pyprod_audit", "pyprod_audit.cli", "pyprod_audit.version"}
-    assert modules & (_HEAVY - {"difflib"}) == set()
+    assert modules & _HEAVY == set()
 
 
 @pytest.mark.parametrize(

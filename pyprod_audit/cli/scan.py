@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import replace
 from datetime import date
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from pyprod_audit.catalogue_build import RuleError
 from pyprod_audit.cli.options import (
     LEVELS,
     PROFILES,
@@ -157,7 +155,7 @@ def scan(
             show_undecided=show_undecided,
             stats=stats,
             minimum=shown,
-            width=shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns if sys.stdout.isatty() else _DEFAULT_WIDTH,
+            width=_width(),
             fail_on=None if threshold == NEVER else severity_named(threshold),
             strict=strict,
         )
@@ -240,12 +238,14 @@ def _check_globs(globs: tuple[str, ...]) -> None:
 def _check_rules(config: Config, select: tuple[str, ...], ignore: tuple[str, ...]) -> None:
     from pyprod_audit.catalogue import read_folder
 
+    if not (select or ignore or config.rules_folder):
+        return  # the scan itself checks the rest of the configuration
     try:
         catalogue = full_catalogue()
         if config.rules_folder is not None:
             catalogue = catalogue.extended(read_folder(config.rules_folder))
         config.check(catalogue)
-    except (ConfigError, RuleError, ValueError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from error
     check_selectors(catalogue, select, "--select")
     check_selectors(catalogue, ignore, "--ignore")
@@ -259,5 +259,20 @@ def _run(path: str, config: Config, options: ScanOptions, *, quiet: bool) -> Rep
             return run(path, config=config, options=options)
         with Progress() as progress:
             return run(path, config=config, options=replace(options, progress=progress))
-    except (ConfigError, RuleError) as error:
+    except ConfigError as error:
         raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        from pyprod_audit.catalogue_build import RuleError  # only for a mistake in a user's own rules
+
+        if not isinstance(error, RuleError):
+            raise
+        raise click.ClickException(str(error)) from error
+
+
+def _width() -> int:
+    """The columns of the terminal that stdout is, if it is one."""
+    if not sys.stdout.isatty():
+        return _DEFAULT_WIDTH
+    from shutil import get_terminal_size
+
+    return get_terminal_size((_DEFAULT_WIDTH, 24)).columns
