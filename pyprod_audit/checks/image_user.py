@@ -136,6 +136,9 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
     if user.root is None:
         yield Cannot(user.place, user.because)
         return
+    if service.workload is None and posixpath.join(posixpath.dirname(stage.path), "Procfile") in repository.paths:
+        yield Cannot(user.place, "a Procfile beside the Dockerfile: the platform may build the application without it")
+        return
     if service.workload is None and _set_by_a_chart(repository):
         yield Cannot(user.place, "a Helm chart of the repository sets the user of its pods")
         return
