@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pyprod_audit.version import __version__
+
 _RUN = """
 import json, sys
 from pyprod_audit.cli import main
@@ -35,7 +37,15 @@ def imported(*arguments: str) -> set[str]:
     return set(modules)
 
 
-def test_version_imports_click_and_nothing_of_weight() -> None:
+def test_the_version_needs_nothing_imported() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "pyprod_audit", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert run.stdout == f"pyprod-audit, version {__version__}\n"
+    assert modules & ({"click", "pyprod_audit.cli"} | _HEAVY) == set()
+
+
+def test_the_command_line_imports_click_and_nothing_of_weight() -> None:
     modules = imported("--version")
     assert "click" in modules
     own = {name for name in modules if name.startswith("pyprod_audit")}
