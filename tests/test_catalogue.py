@@ -40,7 +40,9 @@ def test_a_rule_has_examples_references_and_short_lines(row: dict[str, object]) 
     assert len(examples["bad"]) >= 1
     assert len(examples["good"]) >= 2
     assert row["references"]
-    assert all(str(reference).startswith("https://") for reference in row["references"])  # type: ignore[attr-defined]
+    references = row["references"]
+    assert isinstance(references, list)
+    assert all(str(reference).startswith("https://") for reference in references)
     assert len(str(row["title"])) <= 80
     assert len(str(row["help"])) <= 160
     assert not str(row["help"]).endswith(".")

@@ -149,7 +149,7 @@ def test_the_update_script_keeps_the_form(tmp_path: Path) -> None:
     scope = {"__name__": "update", "__file__": str(ROOT / "tools" / "update_lifecycles.py")}
     exec(compile(code, "update_lifecycles.py", "exec"), scope)
     scope["TARGET"] = target
-    scope["main"](str(extract), "2026-01-02")  # type: ignore[operator]
+    scope["main"](str(extract), "2026-01-02")  # type: ignore[operator]  # run_path gives objects
     data = json.loads(target.read_text(encoding="utf-8"))
     assert data["date"] == "2026-01-02"
     assert data["products"]["debian"] == {"12": ["2023-06-10", "2028-06-30", "2026-07-11"]}

@@ -176,7 +176,8 @@ def _names(text: str, lowered: str, start: int, end: int) -> Iterator[tuple[int,
     for at in sorted(places):
         if at < done:
             continue
-        stop = min(_NAME_END.match(text, at).end(), end)  # type: ignore[union-attr]  # it matches the empty string
+        rest = _NAME_END.match(text, at)
+        stop = min(rest.end() if rest is not None else at, end)
         begin, low = at, max(done, at - 60)
         while begin > low and text[begin - 1] in _NAME_CHARACTERS:
             begin -= 1

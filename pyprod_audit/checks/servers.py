@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.service_view import address_at, certain, command_in_words, in_words, serving
@@ -122,28 +124,20 @@ def _in_configuration(module: Resource, repository: Repository) -> Outcomes:
 
 def asgi_app_on_wsgi_server(service: Service, context: Context) -> Outcomes:
     """An ASGI application behind a server, or a worker of gunicorn, that speaks WSGI only."""
-    process = serving(service)
-    if isinstance(process, Skip):
-        yield process
-        return
-    app = _application(service, context.repository)
-    if not isinstance(app, Application):
-        yield app
-        return
-    if app.interface not in ("asgi", "aiohttp"):
-        yield Skip("the application is no ASGI application")
-        return
-    spoken = _speaks(service, process)
-    if isinstance(spoken, (Cannot, Skip)):
-        yield spoken
-        return
-    interface, how, fact = spoken
-    if interface == "wsgi" or (interface == "rsgi" and process.server == "granian"):
-        yield _mismatch(service, process, app, how, fact)
+    return _other_interface(service, context, ("asgi", "aiohttp"), lambda spoken, server: (
+        spoken == "wsgi" or (spoken == "rsgi" and server == "granian")
+    ))  # fmt: skip
 
 
 def wsgi_app_on_asgi_server(service: Service, context: Context) -> Outcomes:
     """A WSGI application behind a server, or a worker of gunicorn, that speaks ASGI only."""
+    return _other_interface(service, context, ("wsgi",), lambda spoken, _server: spoken in ("asgi", "rsgi"))
+
+
+def _other_interface(
+    service: Service, context: Context, interfaces: tuple[str, ...], clashes: Callable[[str, str], bool]
+) -> Outcomes:
+    """An application of one of `interfaces` behind what speaks another; `clashes` is asked with that and the server."""
     process = serving(service)
     if isinstance(process, Skip):
         yield process
@@ -152,15 +146,15 @@ def wsgi_app_on_asgi_server(service: Service, context: Context) -> Outcomes:
     if not isinstance(app, Application):
         yield app
         return
-    if app.interface != "wsgi":
-        yield Skip("the application is no WSGI application")
+    if app.interface not in interfaces:
+        yield Skip(f"the application is no {interfaces[0].upper()} application")
         return
     spoken = _speaks(service, process)
     if isinstance(spoken, (Cannot, Skip)):
         yield spoken
         return
     interface, how, fact = spoken
-    if interface in ("asgi", "rsgi"):
+    if clashes(interface, process.server):
         yield _mismatch(service, process, app, how, fact)
 
 
