@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +12,7 @@ from pyprod_audit.catalogue import Rule
 from pyprod_audit.checks.api import Cannot, Check, Context, Hit, Outcome, Skip, Subject
 from pyprod_audit.findings import Finding, Location, RuleCount, Undecided
 from pyprod_audit.message import fill
-from pyprod_audit.model import Problem, Repository, Resource, Service, SourceFile, Span
+from pyprod_audit.model import Problem, Repository, Resource, Service, SourceFile, Span, Via
 from pyprod_audit.vocabulary import Test, compile_test
 
 
@@ -54,7 +54,7 @@ def check(
         except Exception as error:  # noqa: BLE001 - a broken rule must not end the run
             checked.problems.append(_crash(rule, "", error))
             continue
-        seen: set[tuple[object, ...]] = set()
+        seen = _Seen()
         for subject in subjects:
             try:
                 outcomes = list(judge(subject, context))
@@ -76,32 +76,74 @@ def _record(
     count: RuleCount,
     checked: Checked,
     owners: Mapping[int, str],
-    seen: set[tuple[object, ...]],
+    seen: _Seen,
 ) -> None:
     hits = [outcome for outcome in outcomes if isinstance(outcome, Hit)]
     if not hits and any(isinstance(outcome, Skip) for outcome in outcomes):
         return
     count.applied += 1
+    variant, via = _origin(subject)
     for outcome in outcomes:
         if isinstance(outcome, Cannot):
-            checked.undecided.append(Undecided(rule.id, _address(subject), outcome.span, outcome.because))
+            where = None if outcome.span is None else (outcome.span.file.path, outcome.span.start)
+            asked = (where, outcome.because, "" if variant and where else _address(subject))
+            if not variant or asked not in seen.undecided:
+                seen.undecided.add(asked)
+                checked.undecided.append(Undecided(rule.id, _address(subject), outcome.span, outcome.because))
     if hits:
         count.failed += 1
     else:
         count.undecided += 1
     places = set()
     for hit in hits:
-        finding = _finding(rule, subject, hit, owners)
+        finding = _finding(rule, subject, hit, owners, via)
         place = (finding.path, finding.primary.span.start, hit.message)
         own = (*place, finding.address, finding.message)
         # One place can be reached through several includes; one image by several services: told once.
-        if own in seen or (isinstance(subject, Service) and place in seen):
+        if own in seen.told or (isinstance(subject, Service) and place in seen.told):
+            seen.add_variant(own, variant, checked.findings)
             continue
-        seen.add(own)
+        if variant:
+            same = (*place, _text_without_address(rule, hit))
+            if same in seen.variants:
+                seen.add_variant(same, variant, checked.findings)
+                continue
+            seen.variants[same] = len(checked.findings)
+        seen.told.add(own)
+        seen.variants[own] = len(checked.findings)
         places.add(place)
-        checked.findings.append(finding)
+        checked.findings.append(finding if not variant else replace(finding, variants=(variant,)))
         count.findings += 1
-    seen |= places
+    seen.told |= places
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one rule has told. `variants` leads from a finding's place and text to its number."""
+
+    told: set[tuple[object, ...]] = field(default_factory=set)
+    undecided: set[tuple[object, ...]] = field(default_factory=set)
+    variants: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def add_variant(self, key: tuple[object, ...], variant: str, findings: list[Finding]) -> None:
+        """Notes that a finding holds for one more way in which the same files are deployed."""
+        number = self.variants.get(key)
+        if variant and number is not None and variant not in findings[number].variants:
+            found = findings[number]
+            findings[number] = replace(found, variants=(*found.variants, variant))
+
+
+def _origin(subject: Subject) -> tuple[str, tuple[Via, ...]]:
+    """Which deployment the subject belongs to, and what made it so."""
+    if isinstance(subject, Service):
+        part = subject.container or subject.workload or subject.image
+        return ("", ()) if part is None else _origin(part)
+    return (subject.variant, subject.via) if isinstance(subject, Resource) else ("", ())
+
+
+def _text_without_address(rule: Rule, hit: Hit) -> str:
+    """The message with the subject's address left out: what two deployments of the same lines have in common."""
+    return fill(hit.message or rule.message, {"address": "", "name": "", **hit.values})
 
 
 def _subjects(rule: Rule, repository: Repository) -> Iterator[Subject]:
@@ -158,7 +200,7 @@ def _vocabulary_check(rule: Rule, expect: Test, guard: Test | None) -> Check:
     return run
 
 
-def _finding(rule: Rule, subject: Subject, hit: Hit, owners: Mapping[int, str]) -> Finding:
+def _finding(rule: Rule, subject: Subject, hit: Hit, owners: Mapping[int, str], via: tuple[Via, ...] = ()) -> Finding:
     address = hit.address or _address(subject)
     redact = rule.redact if hit.redact is None else hit.redact
     values = {"address": address, "name": _name(subject), **hit.values}
@@ -171,10 +213,20 @@ def _finding(rule: Rule, subject: Subject, hit: Hit, owners: Mapping[int, str]) 
         message=fill(hit.message or rule.message, values),
         address=address,
         primary=Location(_narrow(hit.span), redact=redact),
-        related=tuple(Location(_narrow(span), label, redact=redact) for span, label in hit.related),
+        related=tuple(_related(hit, via, redact)),
         service=subject.name if isinstance(subject, Service) else _owner(subject, owners),
         help=fill(rule.help, values),
     )
+
+
+def _related(hit: Hit, via: tuple[Via, ...], redact: bool) -> Iterator[Location]:
+    """The other ends, then where the values of all of them were written, then what made the subject; each once."""
+    told = {hit.span[:3]}
+    written = [*hit.span.via, *(via for span, _ in hit.related for via in span.via)]
+    for span, label in (*hit.related, *written, *via):
+        if span[:3] not in told:
+            told.add(span[:3])
+            yield Location(_narrow(span), label, redact=redact)
 
 
 def _narrow(span: Span) -> Span:

@@ -76,7 +76,8 @@ class Finding:
     """One place where a rule does not hold.
 
     `rule_id` is the permanent code, `name` the readable one; `related` are the other ends, in the order in which
-    the message speaks of them; `help` is the rule's fix in one line.
+    the message speaks of them; `help` is the rule's fix in one line; `variants` names the deployments it holds for
+    when the same files are deployed in several ways (values files of a chart, overlays, callers of a module).
     """
 
     rule_id: str
@@ -91,6 +92,7 @@ class Finding:
     service: str = ""
     help: str = ""
     suppression: Suppression | None = None
+    variants: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from pyprod_audit.discover import (
     role_of,
 )
 from pyprod_audit.findings import FileCounts
-from pyprod_audit.model import Parsed, Problem, Resource, SourceFile
+from pyprod_audit.model import Deployment, Parsed, Problem, Resource, SourceFile, Tree
+from pyprod_audit.model.tree import NO_CHOICES
 from pyprod_audit.options import Progress
 from pyprod_audit.parsers import parser_for
 from pyprod_audit.parsers.kustomize_patches import KUSTOMIZE_REASON, kustomize_patches
@@ -52,6 +53,11 @@ class Intake:
     counts: FileCounts = field(default_factory=FileCounts)
     notes: list[str] = field(default_factory=list)
     prefix: str = ""
+    reader: Callable[[str], SourceFile | None] | None = None
+
+    def tree(self, deployment: Deployment = NO_CHOICES) -> Tree:
+        """The tree for evaluators: what was read, what else can be, and what the user says about the deployment."""
+        return Tree(frozenset(self.paths), self.files, self.reader, deployment)
 
 
 def from_folder(
@@ -69,6 +75,7 @@ def from_folder(
     skipped = Counter(reason for _, reason in found.skipped)
     wanted = list(_wanted(found, skipped))
     reader = Reader(root, limits)
+    intake.reader = lambda path: _text(reader.read(path))
     tally = Counter[str]()
     patches = _patches(found, reader)
     for number, (path, kind) in enumerate(wanted):
@@ -101,7 +108,8 @@ def from_folder(
 def from_sources(sources: Iterable[SourceFile], extra_paths: Iterable[str] = ()) -> Intake:
     """The same for texts at hand (standard input, the examples of rules); `extra_paths` exist but are not read."""
     given = list(sources)
-    intake = Intake(paths=sorted({*(source.path for source in given), *extra_paths}))
+    texts = {source.path: source for source in given}
+    intake = Intake(reader=texts.get, paths=sorted({*(source.path for source in given), *extra_paths}))
     tally = Counter[str]()
     patches = kustomize_patches((s.path, s.text) for s in given if classify(s.path) == "kustomization")
     helm = helm_kinds(intake.paths)
@@ -148,6 +156,10 @@ def _patches(found: Discovery, reader: Reader) -> set[str]:
             if isinstance(source, SourceFile):
                 texts.append((path, source.text))
     return kustomize_patches(texts) if texts else set()
+
+
+def _text(source: SourceFile | Skipped | Problem) -> SourceFile | None:
+    return source if isinstance(source, SourceFile) else None
 
 
 def _keep_patch(source: SourceFile | Skipped | Problem, intake: Intake) -> None:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyprod_audit.findings import Profile
-from pyprod_audit.model import SourceFile
+from pyprod_audit.model import Deployment, SourceFile
+from pyprod_audit.model.tree import NO_CHOICES
 
 if TYPE_CHECKING:
     from pyprod_audit.config import Config
@@ -23,7 +24,8 @@ class ScanOptions:
 
     `select` and `ignore` are rule selectors (id, name, prefix, `section:32`, `all`); an empty `select` means every rule
     of the profile; `exclude` holds globs relative to the scan root, with gitignore semantics; `as_of` is the day that
-    end-of-life dates and expiries are compared with (None: today); `stdin` replaces the tree by this one file.
+    end-of-life dates and expiries are compared with (None: today); `stdin` replaces the tree by this one file;
+    `deployment` is what the user says about how the tree is deployed.
     """
 
     select: tuple[str, ...] = ()
@@ -33,6 +35,7 @@ class ScanOptions:
     as_of: date | None = None
     progress: Progress | None = None
     stdin: SourceFile | None = None
+    deployment: Deployment = NO_CHOICES
 
     def merged(self, config: Config | None) -> ScanOptions:
         """These options with what they leave open taken from `config`; `profile` and `as_of` are then set.

@@ -115,7 +115,7 @@ def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOp
             catalogue, select=options.select, ignore=options.ignore, profile=options.profile or Profile.STANDARD
         )
     with clock.stage("evaluate"):
-        resources, problems = evaluate(intake.resources, intake.paths)
+        resources, problems = evaluate(intake.resources, intake.tree(options.deployment))
     repository = Repository(intake.files, intake.paths, resources)
     with clock.stage("link"):
         try:

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyprod_audit.evaluate.nginx import evaluate
-from pyprod_audit.model import Node, Problem, Resource, SourceFile, Unknown
+from pyprod_audit.model import Node, Problem, Resource, SourceFile, Tree, Unknown
 from pyprod_audit.parsers.nginx import parse
 
 
 def run(files: dict[str, str]) -> tuple[list[Resource], list[Problem]]:
     resources = [r for path, text in files.items() for r in parse(SourceFile(path, text)).resources]
-    return evaluate(resources, set(files))
+    evaluated = evaluate(resources, Tree(set(files)))
+    return evaluated.resources, evaluated.problems
 
 
 def blocks(files: dict[str, str] | str) -> dict[str, Resource]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyprod_audit.evaluate.terraform import evaluate, reference_target, reference_targets
-from pyprod_audit.model import Node, Problem, Resource, SourceFile, Unknown
+from pyprod_audit.model import Node, Problem, Resource, SourceFile, Tree, Unknown
 from pyprod_audit.parsers.hcl_expression import Expression
 from pyprod_audit.parsers.terraform import parse
 
@@ -19,7 +19,8 @@ ROOT = 'provider "aws" {\n  region = "eu-west-1"\n}\n'
 def run(files: dict[str, str]) -> tuple[list[Resource], list[Problem]]:
     parsed = [parse(SourceFile(path, text)) for path, text in files.items()]
     assert [problem for each in parsed for problem in each.problems] == []
-    return evaluate([resource for each in parsed for resource in each.resources])
+    evaluated = evaluate([resource for each in parsed for resource in each.resources], Tree(set(files)))
+    return evaluated.resources, evaluated.problems
 
 
 def find(files: dict[str, str], address: str, path: str = "") -> Resource:
@@ -393,7 +394,7 @@ def test_any_expression_is_evaluated(first: list[str], second: list[str]) -> Non
         f'{ROOT}variable "v" {{\n  default = {a}\n}}\nlocals {{\n  a = {a}\n  b = {b}\n}}\n'
         f'resource "a_b" "c" {{\n  v = {b}\n}}\n'
     )
-    resources, _ = evaluate(parse(SourceFile("main.tf", text)).resources)
+    resources = evaluate(parse(SourceFile("main.tf", text)).resources, Tree({"main.tf"})).resources
     for resource in resources:
         for node in resource.node.walk():
             assert not isinstance(node.value, Expression)

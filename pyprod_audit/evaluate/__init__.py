@@ -5,23 +5,41 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 
-from pyprod_audit.model import Problem, Resource
+from pyprod_audit.evaluate.evaluated import Evaluated
+from pyprod_audit.model import Problem, Resource, Tree
 
-EVALUATORS: Mapping[str, str] = {"nginx.config": "nginx:evaluate", "tf.file": "terraform:evaluate"}
-_NEED_PATHS = {"nginx.config"}  # an include says something even when the file it names is not there
+EVALUATORS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "nginx": ("nginx:evaluate", ("nginx.config",)),
+    "terraform": ("terraform:evaluate", ("tf.file",)),
+}
+"""By technology: `module:function`, and the kinds of file-level resources that it is called with, if there are any.
+
+The function is `evaluate(resources, tree) -> Evaluated`; it never raises on any input.
+"""
 
 
-def evaluate(resources: Sequence[Resource], paths: Collection[str]) -> tuple[list[Resource], list[Problem]]:
-    """All resources with the effective ones added; `paths` are all paths of the tree, for includes."""
+def evaluate(resources: Sequence[Resource], tree: Tree) -> tuple[list[Resource], list[Problem]]:
+    """All resources with the effective ones added, without those that the effective ones stand for."""
     found = list(resources)
     problems: list[Problem] = []
-    for kind, place in EVALUATORS.items():
-        files = [resource for resource in resources if resource.kind == kind]
-        if not files:
+    replaced: set[str] = set()
+    for technology, (place, kinds) in EVALUATORS.items():
+        own = [resource for resource in resources if resource.kind in kinds]
+        if not own:
             continue
         module, _, name = place.partition(":")
-        arguments = (files, paths) if kind in _NEED_PATHS else (files,)
-        effective, complaints = getattr(import_module(f"pyprod_audit.evaluate.{module}"), name)(*arguments)
-        found.extend(effective)
-        problems.extend(complaints)
-    return found, problems
+        try:
+            evaluated: Evaluated = getattr(import_module(f"pyprod_audit.evaluate.{module}"), name)(own, tree)
+        except Exception as error:  # noqa: BLE001 - an evaluator's own fault must not end the scan
+            message = f"{technology} was not evaluated: {type(error).__name__}: {error}"
+            problems.append(Problem("evaluate", own[0].path, message))
+            continue
+        found.extend(evaluated.resources)
+        problems.extend(evaluated.problems)
+        replaced.update(evaluated.replaced)
+    return _without(found, replaced) if replaced else found, problems
+
+
+def _without(resources: Sequence[Resource], paths: Collection[str]) -> list[Resource]:
+    """The resources without the Kubernetes objects as they are written in `paths`."""
+    return [r for r in resources if r.variant or r.path not in paths or not r.kind.startswith("k8s.")]

@@ -7,16 +7,18 @@ unknown server.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from pyprod_audit.evaluate import nginx_values as values
+from pyprod_audit.evaluate.evaluated import Evaluated
 from pyprod_audit.evaluate.nginx_graph import ENTRY_BLOCKS, HTTP_BLOCKS, directives_of, starting_points
 from pyprod_audit.evaluate.nginx_includes import Includes, is_for_sites, is_standard
 from pyprod_audit.evaluate.nginx_inheritance import effective
 from pyprod_audit.model.node import Node, Unknown
 from pyprod_audit.model.resource import Problem, Resource
+from pyprod_audit.model.tree import Tree
 
 _MAX_INCLUDES: Final = 20
 _MAX_NESTING: Final = 30
@@ -26,23 +28,22 @@ _VARIABLES = frozenset({"map", "geo", "split_clients"})
 _UNKNOWN_SERVER = Unknown("the including server", "the server that includes this file is not in the repository")
 
 
-def evaluate(files: Sequence[Resource], paths: Collection[str]) -> tuple[list[Resource], list[Problem]]:
+def evaluate(files: Sequence[Resource], _tree: Tree) -> Evaluated:
     """The effective blocks of all configurations.
 
     Args:
-        files: all `nginx.config` resources of the repository.
-        paths: every path of the repository; an include of one that is not a configuration counts as unresolved.
+        files: all `nginx.config` resources of the repository. An include of anything else is unresolved, whether the
+            path exists or not.
 
     Returns:
         The resources of the kinds in docs/model.md, a parent before its children, and what could not be followed
         (include cycles, includes or blocks nested too deep, too much to expand).
     """
-    del paths  # an include that is no configuration of ours is unresolved whether the path exists or not
     includes = Includes(files)
     evaluation = _Evaluation(includes, max(_MIN_BUDGET, 50 * sum(len(directives_of(file)) for file in files)))
     for file in starting_points(files, includes):
         evaluation.file(file)
-    return evaluation.resources, evaluation.problems
+    return Evaluated(evaluation.resources, evaluation.problems)
 
 
 class _Placed(NamedTuple):

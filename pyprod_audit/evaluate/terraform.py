@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pyprod_audit.evaluate.evaluated import Evaluated
 from pyprod_audit.evaluate.terraform_expressions import NO_NAMES, Names
 from pyprod_audit.evaluate.terraform_functions import Unresolved, Value
 from pyprod_audit.evaluate.terraform_modules import (
@@ -18,7 +19,7 @@ from pyprod_audit.evaluate.terraform_modules import (
     root_evidence,
     type_text,
 )
-from pyprod_audit.model import Node, Problem, Resource, Unknown
+from pyprod_audit.model import Node, Problem, Resource, Tree, Unknown
 from pyprod_audit.model.patterns import lazy
 
 _LABELS: Final = {"resource": 2, "data": 2, "ephemeral": 2, "variable": 1, "output": 1, "provider": 1, "module": 1}
@@ -29,7 +30,7 @@ _NOT_RESOURCES: Final = ("var", "local", "each", "count", "self", "path", "terra
 _TRAVERSAL = lazy(r"""[A-Za-z_][\w-]*(?:\s*\.\s*[\w*-]+|\[[^\[\]]{0,200}\])*""")
 
 
-def evaluate(files: Sequence[Resource]) -> tuple[list[Resource], list[Problem]]:
+def evaluate(files: Sequence[Resource], _tree: Tree) -> Evaluated:
     """The resources that the `tf.file` resources of a repository amount to, folder by folder; see docs/model.md.
 
     Every resource's parent is the `tf.configuration` of its folder, so that the children of a parent are one module.
@@ -40,7 +41,7 @@ def evaluate(files: Sequence[Resource]) -> tuple[list[Resource], list[Problem]]:
     called = called_folders(folders)
     for folder in folders.values():
         resources += _Emitter(folder, called.get(folder.path), problems).resources()
-    return resources, problems
+    return Evaluated(resources, problems)
 
 
 def reference_target(value: Node | Unknown) -> str | None:

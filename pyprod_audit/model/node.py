@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from pyprod_audit.model.source import SourceFile, Span
+from pyprod_audit.model.source import SourceFile, Span, Via
 
 
 class Missing(enum.Enum):
@@ -35,6 +35,19 @@ class Unknown:
 
 Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | Unknown | dict[str, Node] | tuple[Node, ...]"
+
+
+class OpenMapping(dict["str", "Node"]):
+    """A mapping that may hold more keys than are known, because something undecided stands inside of it.
+
+    `rest` is an Unknown node at what may bring them: it is the answer for every key that is not here.
+    """
+
+    __slots__ = ("rest",)
+
+    def __init__(self, members: Mapping[str, Node], rest: Node) -> None:
+        super().__init__(members)
+        self.rest = rest
 
 
 class Node:
@@ -78,6 +91,19 @@ class Node:
             return Span(self.source, self.key_start, self.key_end)
         return self.span.first_line
 
+    @property
+    def via(self) -> tuple[Via, ...]:
+        """The other places that the value came through, the nearest first."""
+        return ()
+
+    def holding(self, value: Value) -> Node:
+        """The same place with another value."""
+        return Node(value, self.source, self.start, self.end, self.key_start, self.key_end)
+
+    def coming(self, *via: Via) -> Node:
+        """The same value, which came here through these places too."""
+        return Derived(self, (*self.via, *via)) if via else self
+
     # -- value ---------------------------------------------------------------------------------------------
 
     @property
@@ -113,6 +139,8 @@ class Node:
             if isinstance(value, dict):
                 found = value.get(part)
                 if found is None:
+                    if type(value) is OpenMapping:
+                        return value.rest, value.rest.anchor
                     return MISSING, node.anchor
                 node = found
             elif isinstance(value, tuple) and part.isdigit() and int(part) < len(value):
@@ -126,12 +154,12 @@ class Node:
     def get(self, path: str) -> Node | None:
         """The node at the dotted `path`, or None. Keys that contain dots: use `find`."""
         if isinstance(self.value, dict) and "." not in path:
-            return self.value.get(path)
+            return self.value.get(path) or _rest(self.value)
         node = self
         for part in path.split("."):
             value = node.value
             if isinstance(value, dict):
-                found = value.get(part)
+                found = value.get(part) or _rest(value)
                 if found is None:
                     return None
                 node = found
@@ -166,3 +194,38 @@ class Node:
                 stack.extend(reversed(node.value.values()))
             elif isinstance(node.value, tuple):
                 stack.extend(reversed(node.value))
+
+
+class Derived(Node):
+    """A node whose value was written elsewhere: evaluators make them. Every place that it tells has its `via`."""
+
+    __slots__ = ("_via",)
+
+    def __init__(self, node: Node, via: tuple[Via, ...]) -> None:
+        super().__init__(node.value, node.source, node.start, node.end, node.key_start, node.key_end)
+        self._via = via
+
+    @property
+    def via(self) -> tuple[Via, ...]:
+        """The other places that the value came through, the nearest first."""
+        return self._via
+
+    def holding(self, value: Value) -> Node:
+        """The same place with another value."""
+        return Derived(super().holding(value), self._via)
+
+    @property
+    def span(self) -> Span:
+        """The place of the value."""
+        return Span(self.source, self.start, self.end, self._via)
+
+    @property
+    def anchor(self) -> Span:
+        """A short place to point at: the value of a scalar, the key (else the first line) of a container."""
+        if self.key_start >= 0 and isinstance(self.value, (dict, tuple)):
+            return Span(self.source, self.key_start, self.key_end, self._via)
+        return self.span.first_line
+
+
+def _rest(members: dict[str, Node]) -> Node | None:
+    return members.rest if type(members) is OpenMapping else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pyprod_audit.model.node import Node
-from pyprod_audit.model.source import SourceFile
+from pyprod_audit.model.source import SourceFile, Via
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,13 +15,17 @@ class Resource:
     """One thing a rule can look at.
 
     `kind` is `<technology>.<thing>` ("k8s.container", "docker.stage", "tf.aws_db_instance"; docs/model.md lists
-    all); `address` is stable and free of line numbers ("Deployment/web/containers[web]").
+    all); `address` is stable and free of line numbers ("Deployment/web/containers[web]"). `variant` names the
+    deployment that it belongs to when the same files are deployed in several ways ("charts/web with values-prod.yaml",
+    "overlays/prod", "module.db"), and `via` are the places that made it so.
     """
 
     kind: str
     address: str
     node: Node
     parent: Resource | None = None
+    variant: str = ""
+    via: tuple[Via, ...] = ()
 
     @property
     def source(self) -> SourceFile:

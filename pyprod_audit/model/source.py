@@ -57,12 +57,27 @@ class SourceFile:
         return Span(self, start, start + len(content.strip()))
 
 
+class Via(NamedTuple):
+    """A stop on the way of a value to where it takes effect: another place, and what that place is.
+
+    `.Values.image.tag` of a chart's template passes through a line of `values.yaml`, a module's variable through an
+    argument of its caller, a field of a manifest through an overlay's patch.
+    """
+
+    span: Span
+    label: str
+
+
 class Span(NamedTuple):
-    """A half-open range of characters of one file. Lines and columns are derived, never stored."""
+    """A half-open range of characters of one file. Lines and columns are derived, never stored.
+
+    `via` are the other places that the value here came through, the nearest first; they are shown as related places.
+    """
 
     file: SourceFile
     start: int
     end: int
+    via: tuple[Via, ...] = ()
 
     def position(self, offset: int) -> tuple[int, int]:
         """1-based line and column (in code points) of `offset`."""
@@ -97,4 +112,4 @@ class Span(NamedTuple):
         if newline < 0:
             return self
         end = newline - 1 if newline > self.start and self.file.text[newline - 1] == "\r" else newline
-        return Span(self.file, self.start, max(end, self.start))
+        return Span(self.file, self.start, max(end, self.start), self.via)

@@ -72,6 +72,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "service": finding.service,
         "fingerprint": finding.fingerprint,
         "related": [{**_place(place), "message": place.label} for place in finding.related],
+        "variants": list(finding.variants),
         "suppressed": None if suppression is None else {"by": suppression.by, "reason": suppression.reason},
     }
 

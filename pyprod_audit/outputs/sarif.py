@@ -115,6 +115,8 @@ def _result(finding: Finding, rule_index: int, prefix: str, hashes: Mapping[tupl
     }
     if finding.service:
         result["properties"]["service"] = finding.service
+    if finding.variants:
+        result["properties"]["deployedBy"] = list(finding.variants)
     if related:
         result["relatedLocations"] = [
             {"id": number, **_location(other, prefix), "message": {"text": _words(other)}}

@@ -103,6 +103,8 @@ class _Printer:
             yield f"{indent}also {_place(other.primary)}{message}"
         if len(group) > _TOGETHER:
             yield f"{indent}and {len(group) - _TOGETHER} more; -v shows all"
+        if first.variants:
+            yield f"{indent}{self.paint('deployed by', _BOLD)}: {terminal(_variants(first.variants, self.options))}"
         if first.help:
             yield f"{indent}{self.paint('help', _BOLD)}: {terminal(first.help)}"
         if first.rule_id not in self.explained:
@@ -120,6 +122,12 @@ class _Printer:
         marks = self.paint(("^" if primary else "-") * found.size, color if primary else _BOLD)
         label = f" {terminal(place.label)}" if place.label else ""
         yield f" {blank} {bar} {' ' * found.mark}{marks}{label}"
+
+
+def _variants(variants: Sequence[str], options: RenderOptions) -> str:
+    shown = variants if options.verbose else variants[:_TOGETHER]
+    more = len(variants) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _place(place: Location) -> str:

@@ -1,0 +1,20 @@
+"""What evaluators return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyprod_audit.model import Problem, Resource
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What an evaluator makes of its resources.
+
+    `replaced`: paths of files whose Kubernetes objects are not deployed as they are written there, because
+    `resources` has them as they are deployed.
+    """
+
+    resources: list[Resource] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    replaced: set[str] = field(default_factory=set)
