@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pyprod_audit.model import Node, Parsed, Resource, SourceFile, Unknown
+from pyprod_audit.model import Node, Parsed, Resource, SourceFile, Unknown, Via
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.kubernetes_kinds import (
     BUILT_IN_KINDS,
@@ -67,15 +67,26 @@ def parse(source: SourceFile) -> Parsed:
             parsed.resources.append(found)
             objects[document.start] = found
             continue
-        for node, kind, group in _objects(document):
-            mark_variables(node)
-            found = _object(node, kind, group, index)
-            objects[node.start] = found
+        for found in objects_of(document, index):
+            if found.parent is None:
+                objects[found.node.start] = found
             parsed.resources.append(found)
-            parsed.resources.extend(_pods(found, kind, group))
     if documents.duplicates and objects:
         parsed.resources.extend(r for r in duplicate_key_resources(documents, objects) if r.parent is not None)
     return parsed
+
+
+def objects_of(document: Node, index: int, variant: str = "", via: tuple[Via, ...] = ()) -> Iterator[Resource]:
+    """The objects of one YAML document, each followed by the views of its pods; nothing when it is not Kubernetes.
+
+    `index` is the document's number in its file, which names objects without a name; `variant` and `via` are those of
+    the deployment that made it (see `Resource`). Text that a tool fills in before YAML is read becomes Unknown.
+    """
+    for node, kind, group in _objects(document):
+        mark_variables(node)
+        found = _object(node, kind, group, index, variant, via)
+        yield found
+        yield from _pods(found, kind, group)
 
 
 def _has_key(text: str, key: str) -> bool:
@@ -122,13 +133,13 @@ def _kind_and_group(node: Node, kind: str, group: str) -> tuple[str, str]:
     return (kind, found) if found is not None else ("", "")
 
 
-def _object(node: Node, kind: str, group: str, index: int) -> Resource:
+def _object(node: Node, kind: str, group: str, index: int, variant: str, via: tuple[Via, ...]) -> Resource:
     foreign = is_foreign(group, kind)
     suffix = f".{group}" if foreign else ""
     metadata = _below(node, ("metadata",))
     names = metadata.mapping if metadata else {}
     name = _written(names.get("name")) or _written(names.get("generateName")) or f"#{index}"
-    return Resource(f"k8s.{kind.lower()}{suffix}", f"{kind}{suffix}/{name}", node)
+    return Resource(f"k8s.{kind.lower()}{suffix}", f"{kind}{suffix}/{name}", node, None, variant, via)
 
 
 def _below(node: Node, path: tuple[str, ...]) -> Node | None:
@@ -154,11 +165,12 @@ def _pods(found: Resource, kind: str, group: str) -> Iterator[Resource]:
     spec = _below(found.node, path)
     if spec is None or not isinstance(spec.value, dict):
         return
-    pod = Resource("k8s.podspec", f"{found.address}/pod", spec, found)
+    variant, via = found.variant, found.via
+    pod = Resource("k8s.podspec", f"{found.address}/pod", spec, found, variant, via)
     yield pod
     for view, key in _CONTAINERS:
         containers = spec.mapping.get(key)
         for index, container in enumerate(containers.items if containers else ()):
             if isinstance(container.value, dict):
                 name = _written(container.value.get("name")) or str(index)
-                yield Resource(view, f"{found.address}/{key}[{name}]", container, pod)
+                yield Resource(view, f"{found.address}/{key}[{name}]", container, pod, variant, via)

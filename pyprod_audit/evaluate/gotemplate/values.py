@@ -1,0 +1,80 @@
+"""The values that templates work on: Go's, as Python has them, with the places that they came from on the side.
+
+Nil is None, Go's int and int64 are int, float64 (every number of a values file) is float, maps are `Map` or dict, slices
+are `List` or list, and `Unknown` stands for what only the deployment knows. Places are a side matter: a function that
+knows nothing of them works on plain values, and its result then comes from wherever its arguments came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from pyprod_audit.model import Span, Unknown, Via
+
+Value: TypeAlias = Any
+"""None, bool, int, float, str, list, dict, `Unknown`, or an object with methods (`Callables`)."""
+
+Function: TypeAlias = Callable[..., Value]
+"""Takes and returns values. Raises `TemplateError` where Go's returns an error."""
+
+
+class TemplateError(Exception):
+    """What makes the real engine stop: a wrong argument, `fail`, `required`."""
+
+
+class Piece(NamedTuple):
+    """From `start` on, up to the next piece, a text was written at `span` of a template.
+
+    `literal` says that it stands there as it is, character by character; else the span is the action that made it.
+    """
+
+    start: int
+    span: Span
+    literal: bool = False
+
+
+class Text(str):
+    """A string that knows where its parts were written."""
+
+    __slots__ = ("pieces",)
+    pieces: tuple[Piece, ...]
+
+    def __new__(cls, text: str, pieces: Iterable[Piece] = ()) -> Text:
+        made = super().__new__(cls, text)
+        made.pieces = tuple(pieces)
+        return made
+
+
+class Map(dict[str, Value]):
+    """A map whose members may know where they were written; `open`: more keys may exist, for this reason."""
+
+    __slots__ = ("open", "places")
+
+    def __init__(
+        self,
+        members: Mapping[str, Value] | Iterable[tuple[str, Value]] = (),
+        places: Mapping[str, tuple[Via, ...]] | None = None,
+        open: Unknown | None = None,  # noqa: A002 - the word for it
+    ) -> None:
+        super().__init__(members)
+        self.places: dict[str, tuple[Via, ...]] = dict(places or {})
+        self.open = open
+
+
+class List(list[Value]):
+    """A slice whose members may know where they were written."""
+
+    __slots__ = ("places",)
+
+    def __init__(self, members: Iterable[Value] = (), places: Mapping[int, tuple[Via, ...]] | None = None) -> None:
+        super().__init__(members)
+        self.places: dict[int, tuple[Via, ...]] = dict(places or {})
+
+
+class Callables:
+    """An object of Go with methods that templates may call: `.Capabilities.APIVersions.Has`, `.Files.Get`."""
+
+    def __init__(self, fields: Mapping[str, Value], methods: Mapping[str, Function]) -> None:
+        self.fields = fields
+        self.methods = methods
