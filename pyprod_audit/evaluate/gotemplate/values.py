@@ -1,14 +1,14 @@
 """The values that templates work on: Go's, as Python has them, with the places that they came from on the side.
 
-Nil is None, Go's int and int64 are int, float64 (every number of a values file) is float, maps are `Map` or dict, slices
-are `List` or list, and `Unknown` stands for what only the deployment knows. Places are a side matter: a function that
-knows nothing of them works on plain values, and its result then comes from wherever its arguments came from.
+Nil is None, Go's int and int64 are int, float64 (every number of a values file) is float, maps are `Map` or dict,
+slices are `List` or list, and `Unknown` stands for what only the deployment knows. Places are a side matter: a function
+that knows nothing of them works on plain values, and its result then comes from wherever its arguments came from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from pyprod_audit.model import Span, Unknown, Via
 
@@ -40,7 +40,8 @@ class Text(str):
     __slots__ = ("pieces",)
     pieces: tuple[Piece, ...]
 
-    def __new__(cls, text: str, pieces: Iterable[Piece] = ()) -> Text:
+    def __new__(cls, text: str, pieces: Iterable[Piece] = ()) -> Self:
+        """`pieces` are in order of `start`."""
         made = super().__new__(cls, text)
         made.pieces = tuple(pieces)
         return made
