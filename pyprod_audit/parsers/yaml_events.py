@@ -17,7 +17,7 @@ from pyprod_audit.model import Node, Problem, Resource, SourceFile
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.yaml_scalars import KUBERNETES, Schema
 from pyprod_audit.parsers.yaml_template import Masked
-from pyprod_audit.parsers.yaml_tree import DuplicateKey, TooDeep, TreeBuilder
+from pyprod_audit.parsers.yaml_tree import MAX_DEPTH, DuplicateKey, TooDeep, TreeBuilder
 
 _MAX_PROBLEMS = 20
 _MAX_BROKEN = 50
@@ -132,6 +132,8 @@ def _reason(error: Exception, base: int) -> tuple[int, str]:
     if isinstance(error, TooDeep):
         return base + error.offset, f"nested more than {error.limit} levels deep"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        if "nesting depth" in (error.problem or ""):  # libyaml's own limit, behind ours, but it reads ahead
+            return base + error.problem_mark.index, f"nested more than {MAX_DEPTH} levels deep"
         return base + error.problem_mark.index, f"not valid YAML: {error.problem}"
     return base, "not valid YAML"
 
