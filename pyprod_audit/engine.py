@@ -100,7 +100,7 @@ def _record(
         place = (finding.path, finding.primary.span.start, hit.message)
         own = (*place, finding.address, finding.message)
         # One place can be reached through several includes; one image by several services: told once.
-        if own in seen.told or (isinstance(subject, Service) and place in seen.told):
+        if own in seen.told or (isinstance(subject, Service) and not variant and place in seen.told):
             seen.add_variant(own, variant, checked.findings)
             continue
         if variant:
