@@ -41,6 +41,20 @@ def service(folder: Path, _number: int) -> None:
     shutil.copytree(GOLDEN, folder, dirs_exist_ok=True)
 
 
+NINE = (
+    "k8s/shop.yaml", "edge/nginx.conf", "Dockerfile", "src/shop/main.py", "src/shop/settings.py", "requirements.txt",
+    "terraform/database.tf", "gunicorn.conf.py", ".dockerignore",
+)  # fmt: skip
+"""One file of each technology, as a small service has them."""
+
+
+def nine(folder: Path, _number: int) -> None:
+    """A service of nine files."""
+    for name in NINE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(GOLDEN / name, folder / name)
+
+
 def manifests(folder: Path, number: int) -> None:
     """Kubernetes manifests: the golden workload under `number` names, two documents a file."""
     text = (GOLDEN / "k8s" / "shop.yaml").read_text()
@@ -86,6 +100,7 @@ def python(folder: Path, number: int) -> None:
 
 
 WORKLOADS: Mapping[str, tuple[Callable[[Path, int], None], int]] = {
+    "nine": (nine, 1),
     "service": (service, 1),
     "manifests": (manifests, 1000),
     "dockerfiles": (dockerfiles, 1000),
