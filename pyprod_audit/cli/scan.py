@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from pyprod_audit.cli.deployment import ScanCommand, deployment_options, read_deployment
 from pyprod_audit.cli.options import (
     LEVELS,
     PROFILES,
@@ -49,7 +50,7 @@ def _outputs(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> t
     return tuple(found)
 
 
-@click.command()
+@click.command(cls=ScanCommand)
 @click.argument("path", default=".", metavar="[PATH]")
 @click.option(
     "--select",
@@ -65,6 +66,7 @@ def _outputs(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> t
 )
 @click.option("--profile", type=click.Choice(PROFILES), help="How much to ask for [default: standard].")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these paths out, as in a .gitignore.")
+@deployment_options
 @click.option("--strict", is_flag=True, help="Exit with 3 when the scan is incomplete or finds nothing to read.")
 @click.option(
     "-f", "--format", "format_name", type=click.Choice(tuple(FORMATS)), help="Format on stdout [default: text]."
@@ -100,6 +102,9 @@ def scan(
     fail_on: str | None,
     profile: str | None,
     exclude: tuple[str, ...],
+    values_files: tuple[str, ...],
+    var_files: tuple[str, ...],
+    helm: str | None,
     strict: bool,
     format_name: str | None,
     outputs: tuple[tuple[str, str], ...],
@@ -139,6 +144,7 @@ def scan(
             exclude=exclude,
             as_of=as_of,
             stdin=stdin,
+            deployment=read_deployment(root, values_files, var_files, helm),
         ),
         quiet=quiet,
     )

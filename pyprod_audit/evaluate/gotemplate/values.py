@@ -8,7 +8,7 @@ that knows nothing of them works on plain values, and its result then comes from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from pyprod_audit.model import Span, Unknown, Via
 
@@ -20,7 +20,24 @@ Function: TypeAlias = Callable[..., Value]
 
 
 class TemplateError(Exception):
-    """What makes the real engine stop: a wrong argument, `fail`, `required`."""
+    """What makes the real engine stop: a wrong argument, `fail`, `required`.
+
+    `span` is the action where it stopped; functions leave it away, the interpreter fills it in.
+    """
+
+    def __init__(self, message: str, span: Span | None = None) -> None:
+        super().__init__(message)
+        self.span = span
+
+
+class LimitReached(TemplateError):  # noqa: N818 - a limit, not a mistake
+    """Rendering went past one of our own limits; Go's engine might well have gone on."""
+
+
+class Int64(int):
+    """An int64 where it differs from int (`kindOf`, `%T`, arguments of type int). Arithmetic gives int."""
+
+    __slots__ = ()
 
 
 class Piece(NamedTuple):
@@ -48,9 +65,14 @@ class Text(str):
 
 
 class Map(dict[str, Value]):
-    """A map whose members may know where they were written; `open`: more keys may exist, for this reason."""
+    """A map whose members may know where they were written; `open`: more keys may exist, for this reason.
+
+    `go_type` is its type in Go; other types are subclasses. `nil` maps are empty, and written as null.
+    """
 
     __slots__ = ("open", "places")
+    go_type: ClassVar[str] = "map[string]interface {}"
+    nil: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -63,14 +85,82 @@ class Map(dict[str, Value]):
         self.open = open
 
 
+class NilMap(Map):
+    """A map that was never made: `fromJson "null"`."""
+
+    __slots__ = ()
+    nil = True
+
+
+class StringMap(Map):
+    """A map[string]string, which `split` gives: no argument for functions that take a map[string]interface {}."""
+
+    __slots__ = ()
+    go_type = "map[string]string"
+
+
+class ChartValues(Map):
+    """`.Values` itself (maps inside of it are plain): deepEqual to no other type, and refused by `dig`."""
+
+    __slots__ = ()
+    go_type = "chartutil.Values"
+
+
 class List(list[Value]):
-    """A slice whose members may know where they were written."""
+    """A slice whose members may know where they were written.
+
+    `go_type` is its type in Go; other types are subclasses. `nil` slices are empty, and written as null.
+    """
 
     __slots__ = ("places",)
+    go_type: ClassVar[str] = "[]interface {}"
+    nil: ClassVar[bool] = False
 
     def __init__(self, members: Iterable[Value] = (), places: Mapping[int, tuple[Via, ...]] | None = None) -> None:
         super().__init__(members)
         self.places: dict[int, tuple[Via, ...]] = dict(places or {})
+
+
+class NilList(List):
+    """A slice that was never made: `rest` or `concat` of nothing."""
+
+    __slots__ = ()
+    nil = True
+
+
+class Strings(List):
+    """A []string: `splitList`, `keys`, `regexFindAll`, `sortAlpha`."""
+
+    __slots__ = ()
+    go_type = "[]string"
+
+
+class NilStrings(Strings):
+    """A []string that was never made: `regexFindAll` without a match."""
+
+    __slots__ = ()
+    nil = True
+
+
+class Ints(List):
+    """A []int: `until`."""
+
+    __slots__ = ()
+    go_type = "[]int"
+
+
+class Lists(List):
+    """A [][]interface {}: `chunk`."""
+
+    __slots__ = ()
+    go_type = "[][]interface {}"
+
+
+class Maps(List):
+    """A []map[string]interface {}: `fromToml` of an array of tables."""
+
+    __slots__ = ()
+    go_type = "[]map[string]interface {}"
 
 
 class Callables:
