@@ -5,9 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from pyprod_audit.model import Node, SourceFile
-
-KUSTOMIZE_REASON = "Kustomize patch (overlays are not evaluated yet)"
+from pyprod_audit.model import Node, Parsed, SourceFile
 
 _LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902", "components")
 
@@ -33,6 +31,15 @@ def kustomize_patches(kustomizations: Iterable[tuple[str, str]]) -> set[str]:
                 if not target.startswith(("../", "/")) and target not in (".", ".."):
                     found.add(target)
     return found
+
+
+def parse(source: SourceFile) -> Parsed:
+    """What cannot be read of a patch. It is no object of its own: `evaluate/kustomize` lays it over those it is for."""
+    from pyprod_audit.parsers.yaml_events import parse_documents  # loads PyYAML
+    from pyprod_audit.parsers.yaml_template import mask
+
+    documents = parse_documents(source, mask(source.text))
+    return Parsed(problems=documents.problems, partial=documents.partial)
 
 
 def _named(document: Node) -> Iterator[str]:
