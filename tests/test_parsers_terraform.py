@@ -135,8 +135,9 @@ class TestNativeSyntax:
             ("!x", "!"),
             ("max(1, 2)", "call"),
             ("{ (x) = 1 }", "object"),
-            ("[for x in y : x]", "opaque"),
-            ('"%{ if x }y%{ endif }"', "opaque"),
+            ("[for x in y : x]", "for[]"),
+            ("{for k, v in y : k => v... if v}", "for{}"),
+            ('"%{ if x }y%{ endif }"', "template"),
             ("f(x).y", "traversal"),
         ],
     )

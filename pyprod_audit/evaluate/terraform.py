@@ -1,235 +1,189 @@
-"""The effective Terraform configuration: each folder's blocks once variables and locals are filled in."""
+"""The effective Terraform configuration: root modules and what they call, with variables and locals filled in."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pyprod_audit.evaluate.evaluated import Evaluated
-from pyprod_audit.evaluate.terraform_expressions import NO_NAMES, Names
-from pyprod_audit.evaluate.terraform_functions import Unresolved, Value
-from pyprod_audit.evaluate.terraform_modules import (
-    Folder,
-    Values,
-    block_labels,
-    block_type,
-    called_folders,
-    folders_of,
-    root_evidence,
-    type_text,
+from pyprod_audit.evaluate.terraform_blocks import LABELS, block_node, has_labels, identity, variable_node
+from pyprod_audit.evaluate.terraform_calls import called_folders, give_variable_files, starting_folders
+from pyprod_audit.evaluate.terraform_instances import Instance
+from pyprod_audit.evaluate.terraform_modules import Folder, block_labels, block_type, folders_of
+from pyprod_audit.evaluate.terraform_references import reference_target, reference_targets
+from pyprod_audit.evaluate.terraform_repetition import (
+    MOST_INSTANCES,
+    NO_NAMES,
+    ONCE,
+    Names,
+    mentions_instance,
+    repetition,
+    same,
+    suffix,
 )
-from pyprod_audit.model import Node, Problem, Resource, Tree, Unknown
-from pyprod_audit.model.patterns import lazy
+from pyprod_audit.evaluate.terraform_run import Run
+from pyprod_audit.evaluate.terraform_variables import NoCaller, VariableFiles
+from pyprod_audit.model import Node, Resource, Tree, Unknown
 
-_LABELS: Final = {"resource": 2, "data": 2, "ephemeral": 2, "variable": 1, "output": 1, "provider": 1, "module": 1}
-_MAX_INSTANCES: Final = 100
-_TARGET = lazy(r"(data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z_][\w-]*\.[A-Za-z_][\w-]*)(?=[.\[]|$)")
-_MENTION = lazy(r"(?<![\w.-])(?:data\.[\w-]+\.[\w-]+|module\.[\w-]+|[A-Za-z][\w-]*_[\w-]*\.[A-Za-z_][\w-]*)")
-_NOT_RESOURCES: Final = ("var", "local", "each", "count", "self", "path", "terraform", "data", "module")
-_TRAVERSAL = lazy(r"""[A-Za-z_][\w-]*(?:\s*\.\s*[\w*-]+|\[[^\[\]]{0,200}\])*""")
+__all__ = ["evaluate", "reference_target", "reference_targets"]
+
+MOST_REPEATED: Final = 50_000
+"""Blocks that are evaluated again, in further calls of a module or as further instances; the rest is not looked at."""
+
+_REPEATED: Final = frozenset({"resource", "data", "ephemeral", "module"})
+_DECLARATIONS: Final = frozenset({"variable", "terraform", "locals", "moved", "removed", "import", "check"})
 
 
-def evaluate(files: Sequence[Resource], _tree: Tree) -> Evaluated:
-    """The resources that the `tf.file` resources of a repository amount to, folder by folder; see docs/model.md.
+def evaluate(files: Sequence[Resource], tree: Tree) -> Evaluated:
+    """The resources that the `tf.file` and `tf.plan` resources of a repository amount to; see docs/model.md.
 
-    Every resource's parent is the `tf.configuration` of its folder, so that the children of a parent are one module.
+    Every resource's parent is the `tf.configuration` of its module instance, so that the children of a parent are one
+    module as it is deployed; the parent of that is the configuration that calls it.
     """
-    problems: list[Problem] = []
-    resources: list[Resource] = []
-    folders = folders_of(files)
-    called = called_folders(folders)
-    for folder in folders.values():
-        resources += _Emitter(folder, called.get(folder.path), problems).resources()
-    return Evaluated(resources, problems)
+    plans = [file for file in files if file.kind == "tf.plan"]
+    folders = folders_of(file for file in files if file.kind == "tf.file")
+    run = Run(folders, tree)
+    calls = called_folders(folders, tree)
+    starts = starting_folders(calls)
+    if tree.deployment.variables:
+        for problem in give_variable_files(tree.deployment.variables, folders, starts):
+            run.problems[problem.path, problem.message, problem.line] = problem
+    callers = {path: block for found in calls.values() for path, block in reversed(found)}
+    emitter = _Emitter(run)
+    for path in starts:
+        emitter.start(folders[path], callers.get(path))
+    while run.unvisited:
+        path = next(iter(run.unvisited))
+        del run.unvisited[path]
+        if path not in run.visited:
+            emitter.start(folders[path], callers.get(path))
+    emitter.variable_files(folders.values())
+    run.finish()
+    resources = emitter.resources
+    if plans:
+        from pyprod_audit.evaluate.terraform_plan import with_plans  # only where there is a plan
 
-
-def reference_target(value: Node | Unknown) -> str | None:
-    """The address that an unknown reference names, in the same folder.
-
-    `aws_lb.main.arn` gives `aws_lb.main`, `data.aws_vpc.x.id` gives `data.aws_vpc.x`, `module.db.endpoint` gives
-    `module.db`; None for anything that is not one reference to one of these.
-    """
-    unknown = value.value if isinstance(value, Node) else value
-    if not isinstance(unknown, Unknown):
-        return None
-    found = _TARGET.match(re.sub(r"\s", "", unknown.expression[:300]))
-    if found is None or not _TRAVERSAL.fullmatch(unknown.expression):
-        return None
-    words = found[1].split(".")
-    return found[1] if len(words) == 3 or words[0] == "module" or words[0] not in _NOT_RESOURCES else None
-
-
-def reference_targets(value: Node | Unknown) -> tuple[str, ...]:
-    """All addresses that an unknown expression of any form mentions, each once, in order."""
-    unknown = value.value if isinstance(value, Node) else value
-    if not isinstance(unknown, Unknown):
-        return ()
-    return tuple(dict.fromkeys(found[0] for found in _MENTION.finditer(unknown.expression)))
+        resources = with_plans(plans, resources)
+    return Evaluated(resources, list(run.problems.values()))
 
 
 class _Emitter:
-    """Turns the blocks of one folder into resources."""
+    """Turns modules into resources."""
 
-    def __init__(self, folder: Folder, caller: Node | None, problems: list[Problem]) -> None:
-        self._folder = folder
-        self._problems = problems
-        evidence = None if caller else root_evidence(folder)
-        self._values = Values(folder, root=evidence is not None, problems=problems)
-        self._evaluate = self._values.evaluator.evaluate
-        self._configuration = _configuration(folder, caller, evidence)
+    def __init__(self, run: Run) -> None:
+        self.resources: list[Resource] = []
+        self._run = run
+        self._repeated = 0
+        self._declared: dict[str, Resource] = {}
 
-    def resources(self) -> list[Resource]:
-        """The configuration, then its blocks in order of the files, then its variable files."""
-        found = [self._configuration]
-        for block in self._folder.blocks:
-            resource = self._resource(block)
-            if resource is not None:
-                found.append(resource)
-        for file in (*self._folder.automatic, *self._folder.chosen):
-            attributes = self._evaluate(file.node.mapping["attributes"])
-            found.append(Resource("tf.tfvars", file.path, attributes, self._configuration))
-        return found
+    def start(self, folder: Folder, caller: Node | None) -> None:
+        """Emits the module of a folder, and all that it calls; `caller` is a block that calls it, if there is any."""
+        evidence = None if caller else folder.evidence
+        assignments = VariableFiles(folder) if evidence is not None else NoCaller()
+        self._run.start()
+        self._module(Instance(self._run, folder, assignments), None, evidence, caller)
 
-    def _resource(self, block: Node) -> Resource | None:
+    def variable_files(self, folders: Iterable[Folder]) -> None:
+        """Emits the variable files, each with the first configuration of its folder."""
+        for folder in folders:
+            parent = self._declared.get(folder.path)
+            for file in (*folder.automatic, *folder.named, *folder.chosen) if parent is not None else ():
+                if file.path in self._run.tree.paths:
+                    self.resources.append(Resource("tf.tfvars", file.path, file.node.mapping["attributes"], parent))
+
+    def _module(self, instance: Instance, above: Resource | None, evidence: Node | None, caller: Node | None) -> None:
+        configuration = _configuration(instance, above, evidence, caller)
+        self.resources.append(configuration)
+        first = self._declared.setdefault(instance.folder, configuration) is configuration
+        if not first and not self._may_repeat(len(instance.contents.blocks), caller or evidence or configuration.node):
+            return
+        for block in instance.contents.blocks:
+            keyword = block_type(block)
+            if (keyword in _DECLARATIONS and not first) or (keyword == "output" and above is not None):
+                continue  # written once for all instances; what a called module outputs is the caller's to use
+            if not has_labels(block):
+                wanted = LABELS[keyword]
+                self._run.report(block, f"{keyword} needs {wanted} label{'s' * (wanted > 1)}")
+                continue
+            self.resources += self._of_block(block, instance, configuration)
+        for call in instance.calls.values():
+            for child in call.children():
+                self._module(child.instance, configuration, None, call.block)
+
+    def _may_repeat(self, count: int, place: Node) -> bool:
+        """Whether so many blocks may be evaluated again; a problem when not."""
+        before, self._repeated = self._repeated, self._repeated + count
+        if before <= MOST_REPEATED < self._repeated:
+            message = (
+                f"more than {MOST_REPEATED} blocks of repeated modules and resources: not all are looked at from here"
+            )
+            self._run.report(place, message)
+        return self._repeated <= MOST_REPEATED
+
+    def _of_block(self, block: Node, instance: Instance, configuration: Resource) -> Iterator[Resource]:
+        """What a block declares: nothing, one resource, or one an instance."""
         keyword, labels = block_type(block), block_labels(block)
-        if len(labels) != _LABELS.get(keyword, len(labels)):
-            message = f"{keyword} needs {_LABELS[keyword]} label{'s' * (_LABELS[keyword] > 1)}"
-            self._problems.append(Problem("evaluate", block.source.path, message, block.span.line))
-            return None
-        names = self._instance_names(block)
-        if names is None:
-            return None
-        node = self._locals(block) if keyword == "locals" else self._block(block, names)
-        kind, address = _identity(keyword, labels, node)
+        module = instance.address
+        for key, node in self._nodes(block, keyword, instance):
+            kind, own = identity(keyword, labels, node)
+            address = f"{module}.{own}{key}" if module else f"{own}{key}"
+            variant = _named(address, instance.root_folder) if key else configuration.variant
+            yield Resource(kind, address, node, configuration, variant, configuration.via)
+
+    def _nodes(self, block: Node, keyword: str, instance: Instance) -> list[tuple[str, Node]]:
+        """The block as it is deployed, with the key of the instance when instances differ."""
+        evaluator = instance.evaluator
+        if keyword == "locals":
+            return [("", _locals(block, instance))]
         if keyword == "variable":
-            node = _with_type_as_text(node)
-        return Resource(kind, address, node, self._configuration)
-
-    def _locals(self, block: Node) -> Node:
-        members: dict[str, Node] = {}
-        for name, written in block.mapping_at("body").items():
-            value = self._values.local(name)
-            members[name] = _object(written, value) if isinstance(value, Unknown) else value
-        return _object(block, members)
-
-    def _instance_names(self, block: Node) -> Names | None:
-        """What `count` and `for_each` are inside the block; None when they say that it is not deployed at all."""
-        body = block.mapping_at("body")
-        count, for_each = body.get("count"), body.get("for_each")
-        if count is not None:
-            value = self._evaluate(count).value
-            if value in (0, "0", False) and value is not None:
-                return None
-            if value in (1, "1"):
-                return {"count": _object(count, {"index": _object(count, 0)})}
-        if for_each is not None:
-            instances = _instances(self._evaluate(for_each))
-            if instances is not None and len(instances) < 2:
-                return {"each": _iterator(*instances[0])} if instances else None
-        return NO_NAMES
-
-    # -- blocks --------------------------------------------------------------------------------------------
-
-    def _block(self, block: Node, names: Names) -> Node:
-        """One block as a mapping from arguments to values and from block types to tuples of mappings."""
-        body = block.mapping["body"].mapping
-        members = {name: self._evaluate(node, names) for name, node in body.items()} if body else {}
-        nested: dict[str, list[Node]] = {}
-        for inner in block.mapping["blocks"].items:
-            labels = inner.mapping["labels"]
-            if block_type(inner) == "dynamic" and labels.items:
-                name = str(labels.items[0].value)
-                nested.setdefault(name, []).extend(self._dynamic(inner, name, names))
-            else:
-                nested.setdefault(block_type(inner), []).append(self._block(inner, names))
-        for name, group in nested.items():
-            if group:
-                first = group[0]
-                members[name] = Node(tuple(group), first.source, first.start, first.end, first.key_start, first.key_end)
-        if block.mapping["labels"].items and block_type(block) not in _LABELS:
-            members["labels"] = block.mapping["labels"]
-        return _object(block, members)
-
-    def _dynamic(self, block: Node, name: str, names: Names) -> list[Node]:
-        """The blocks that a `dynamic` block stands for, or one Unknown."""
-        body = block.mapping["body"].mapping
-        content = next((inner for inner in block.mapping["blocks"].items if block_type(inner) == "content"), None)
-        for_each = self._evaluate(body["for_each"], names) if "for_each" in body else None
-        instances = None if for_each is None else _instances(for_each)
-        if instances is None or content is None:
-            because = for_each.value.because if for_each and isinstance(for_each.value, Unknown) else ""
-            return [_object(block, Unknown(f'dynamic "{name}"', because or "its for_each is not known"))]
-        chosen = body.get("iterator")
-        iterator = chosen.value.expression if chosen is not None and isinstance(chosen.value, Unknown) else name
-        blocks: list[Node] = []
-        for key, value in instances:
-            try:
-                self._values.evaluator.charge(10)
-            except Unresolved as why:
-                return [_object(block, Unknown(f'dynamic "{name}"', str(why)))]
-            made = self._block(content, {**names, iterator: _iterator(key, value)})
-            blocks.append(_object(block, made.value))
-        return blocks
+            return [("", variable_node(block, evaluator))]
+        call = instance.calls.get(block_labels(block)[0]) if keyword == "module" else None
+        repeated = repetition(block, evaluator.evaluate) if keyword in _REPEATED else ONCE
+        found = repeated.instances
+        if found is not None and not found:
+            return []
+        several = found is not None and 1 < len(found) <= MOST_INSTANCES and mentions_instance(block)
+        if found is not None and several and self._may_repeat(len(found), block):
+            nodes = [
+                (suffix(key), block_node(block, evaluator, names, call.evaluated(suffix(key)) if call else NO_NAMES))
+                for key, names in found
+            ]
+            if any(not same(nodes[0][1], node) for _, node in nodes[1:]):
+                return nodes
+        names: Names = found[0][1] if found is not None and len(found) == 1 else NO_NAMES
+        return [("", block_node(block, evaluator, names, call.evaluated("") if call else NO_NAMES))]
 
 
-def _object(place: Node, value: Value) -> Node:
-    return Node(value, place.source, place.start, place.end, place.key_start, place.key_end)
+def _locals(block: Node, instance: Instance) -> Node:
+    members: dict[str, Node] = {}
+    for name, written in block.mapping_at("body").items():
+        value = instance.local(name)
+        members[name] = written.holding(value) if isinstance(value, Unknown) else value
+    return block.holding(members)
 
 
-def _iterator(key: Node, value: Node) -> Node:
-    return _object(value, {"key": key, "value": value})
+def _named(address: str, root_folder: str) -> str:
+    """The name of one way in which a module is deployed: its address, and the root module unless that is the root."""
+    return f"{root_folder} ({address})" if root_folder else address
 
 
-def _instances(node: Node) -> list[tuple[Node, Node]] | None:
-    """Keys and values that a known `for_each` goes through; None when it is not known or very long.
-
-    A list is given as its members (dynamic blocks count them, sets of strings use the string as the key).
-    """
-    value = node.value
-    if isinstance(value, dict):
-        pairs = [(_object(member, key), member) for key, member in value.items()]
-    elif isinstance(value, tuple):
-        pairs = [
-            (member if isinstance(member.value, str) else _object(member, index), member)
-            for index, member in enumerate(value)
-        ]
-    else:
-        return None
-    return pairs if len(pairs) <= _MAX_INSTANCES else None
-
-
-def _identity(keyword: str, labels: Sequence[str], node: Node) -> tuple[str, str]:
-    """Kind and address of what a block declares."""
-    if keyword == "resource":
-        return f"tf.{labels[0]}", ".".join(labels)
-    if keyword == "data":
-        return f"tf.data.{labels[0]}", "data." + ".".join(labels)
-    if keyword == "provider":
-        alias = node.text_at("alias")
-        return "tf.provider", f"provider.{labels[0]}.{alias}" if alias else f"provider.{labels[0]}"
-    return f"tf.{keyword}", ".".join(("var" if keyword == "variable" else keyword, *labels))
-
-
-def _with_type_as_text(node: Node) -> Node:
-    declared = node.mapping.get("type")
-    if declared is None or not isinstance(declared.value, Unknown):
-        return node
-    return _object(node, {**node.mapping, "type": _object(declared, type_text(declared))})
-
-
-def _configuration(folder: Folder, caller: Node | None, evidence: Node | None) -> Resource:
-    """The folder as a whole; it stands at what shows whether it is a root module, else at its first file."""
+def _configuration(instance: Instance, above: Resource | None, evidence: Node | None, caller: Node | None) -> Resource:
+    """The module as a whole; it stands at what shows whether it is a root module, else at its first file."""
+    folder = instance.configuration
     first = folder.files[0].node
     place = evidence if evidence is not None and evidence.key_start >= 0 else first
     root = place if evidence is not None else caller or first
     members: dict[str, Node] = {
-        "root": _object(root, evidence is not None),
-        "called": _object(caller or first, caller is not None),
+        "root": root.holding(evidence is not None),
+        "called": (caller or first).holding(caller is not None),
         "files": Node(_paths(folder.files), first.source, 0, 0),
-        "tfvars": Node(_paths((*folder.automatic, *folder.chosen)), first.source, 0, 0),
+        "tfvars": Node(_paths((*folder.automatic, *folder.named, *folder.chosen)), first.source, 0, 0),
     }
-    return Resource("tf.configuration", folder.path or ".", _object(place, members))
+    address = instance.address
+    if address and caller is not None:
+        members["module"] = caller.holding(address)
+    variant = _named(address, instance.root_folder) if address else ""
+    return Resource("tf.configuration", folder.path or ".", place.holding(members), above, variant, instance.via)
 
 
 def _paths(files: Iterable[Resource]) -> tuple[Node, ...]:

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pyprod_audit.model import Node, Scalar, SourceFile, Unknown
 from pyprod_audit.model.patterns import lazy
-from pyprod_audit.parsers import hcl_text
+from pyprod_audit.parsers import hcl_template, hcl_text
+from pyprod_audit.parsers.hcl_nodes import Expression, ForExpression, Step
+from pyprod_audit.parsers.hcl_number import ExactNumber, number_of
 
 if TYPE_CHECKING:
     import tree_sitter
+__all__ = ["MAX_DEPTH", "WORDS", "Expression", "ExpressionReader", "ForExpression", "Step", "number_of"]
 
 MAX_DEPTH: Final = 60
 _MAX_EXPRESSION: Final = 2000
 
-Step: TypeAlias = "str | int | Node | None"
 _Syntax: TypeAlias = "tree_sitter.Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Expression(Unknown):
-    """An expression that one file alone cannot answer; `expression` is its text.
-
-    `operator` is one of
-
-    - `reference`: `name` is the first word (`var`, `local`, a resource type), `steps` lead on from there;
-    - `traversal`: likewise, from the value of `operands[0]`;
-    - `template`: `operands` are the parts that make up the string;
-    - `call`: function `name` with `operands` as arguments; the last may be `expand` (`f(xs...)`);
-    - `object`: keys and values in turn, for objects whose keys are not all literal;
-    - `?:`, `-x`, `!`, `==`, `+` …: the operator with its operands;
-    - `opaque`: nothing that is evaluated; `because` says why.
-
-    A step is a name, a position, a node (`[each.key]`) or None for a splat (`[*]`).
-    """
-
-    operator: str = "opaque"
-    operands: tuple[Node, ...] = ()
-    name: str = ""
-    steps: tuple[Step, ...] = ()
 
 
 _SIMPLE = lazy(
@@ -50,22 +28,6 @@ _SIMPLE = lazy(
     r"|(?P<reference>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)"
 )
 WORDS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
-_LARGEST: Final = 400
-
-
-def number_of(text: str) -> int | float | None:
-    """The number that `text` writes, whole numbers as int; None when it is none or beyond all measure."""
-    if len(text) > _LARGEST:
-        return None
-    try:
-        number = float(text)
-        if number != number or number in (float("inf"), float("-inf")):
-            return None
-        if text.lstrip("-").isdigit():
-            return int(text)
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() and abs(number) < 1e21 else number
 
 
 class ExpressionReader:
@@ -102,6 +64,7 @@ class ExpressionReader:
         kind = found.lastgroup
         if kind == "string":
             value = found["string"]
+            value = value if value.isascii() else hcl_text.normal(value)
         elif kind == "word":
             value = WORDS[text]
         elif kind == "number":
@@ -115,7 +78,8 @@ class ExpressionReader:
 
     # -- pieces --------------------------------------------------------------------------------------------
 
-    def _node(self, value: Scalar | Unknown | dict[str, Node] | tuple[Node, ...], start: int, end: int) -> Node:
+    def node(self, value: Scalar | Unknown | dict[str, Node] | tuple[Node, ...], start: int, end: int) -> Node:
+        """A value at a range of bytes."""
         return Node(value, self.source, self.at(start), self.at(end))
 
     def _make(
@@ -127,10 +91,13 @@ class ExpressionReader:
         name: str = "",
         steps: tuple[Step, ...] = (),
     ) -> Node:
-        text = self.text(start, min(end, start + _MAX_EXPRESSION)) if end - start <= _MAX_EXPRESSION else ""
-        if not text:
-            text = self.data[start : start + _MAX_EXPRESSION].decode("utf-8", "replace") + "…"
-        return self._node(Expression(text, "", operator, operands, name, steps), start, end)
+        return self.node(Expression(self.excerpt(start, end), "", operator, operands, name, steps), start, end)
+
+    def excerpt(self, start: int, end: int) -> str:
+        """The text of an expression, cut when it is long."""
+        if end - start <= _MAX_EXPRESSION:
+            return self.text(start, end)
+        return self.data[start : start + _MAX_EXPRESSION].decode("utf-8", "replace") + "…"
 
     def _opaque(self, start: int, end: int, because: str) -> Node:
         node = self._make("opaque", start, end)
@@ -147,34 +114,50 @@ class ExpressionReader:
             return self._opaque(start, end, "it is not a complete expression")
         primary, rest = parts[0], parts[1:]
         if primary.type == "variable_expr":
-            steps = self._steps(rest, depth)
             name = self.text(primary.start_byte, primary.end_byte)
-            return self._make("reference", start, end, (), name, steps)
+            return self._traversal(None, name, rest, start, end, depth)
         base = self._primary(primary, parent, depth)
         if not rest:
             base.start, base.end = self.at(start), self.at(end)
             return base
-        return self._make("traversal", start, end, (base,), "", self._steps(rest, depth))
+        return self._traversal(base, "", rest, start, end, depth)
 
-    def _steps(self, parts: list[_Syntax], depth: int) -> tuple[Step, ...]:
+    def _traversal(self, base: Node | None, name: str, parts: list[_Syntax], start: int, end: int, depth: int) -> Node:
+        """What attribute accesses, indexes and splats lead to from a variable's name or a value.
+
+        Each member follows all steps behind `[*]`, but only attributes behind `.*`: `a.*.b[0]` is the first of all `b`.
+        """
         steps: list[Step] = []
-        for part in parts:
-            kind = part.type
-            if kind == "get_attr":
-                steps.append(self.text(part.start_byte, part.end_byte).lstrip(". \t\r\n"))
-            elif kind == "index":
-                inner = part.named_children[0] if part.named_children else part
-                if inner.type == "legacy_index":
-                    position = self.text(inner.start_byte, inner.end_byte).lstrip(".")
-                    steps.append(int(position) if position.isdigit() and len(position) < 19 else position)
-                    continue
-                expressions = [child for child in inner.named_children if child.type == "expression"]
-                index = self.read(expressions[0], depth=depth + 1) if expressions else self._opaque(0, 0, "")
+        splats: list[str] = []
+        links = list(_links(parts))
+        for at, link in enumerate(links):
+            if splats and splats[-1] == ".*" and link.type in ("new_index", "full_splat"):
+                if len(splats) > 1:
+                    return self._opaque(start, end, "splats of different kinds in one expression are not evaluated")
+                base = self._made_traversal(base, name, steps, start, link.start_byte)
+                steps, splats = [], []
+            if link.type == "get_attr":
+                steps.append(self.text(link.start_byte, link.end_byte).lstrip(". \t\r\n"))
+            elif link.type == "legacy_index":
+                position = self.text(link.start_byte, link.end_byte).lstrip(".")
+                if (at and links[at - 1].type == "legacy_index") or not position.isdigit() or len(position) > 18:
+                    return self._opaque(start, end, "it is not a complete expression")
+                steps.append(int(position))
+            elif link.type == "new_index":
+                index = next(iter(self.operands(link, depth)), None)
+                if index is None:
+                    return self._opaque(start, end, "it is not a complete expression")
                 value = index.value
                 steps.append(value if isinstance(value, (str, int)) and not isinstance(value, bool) else index)
-            elif kind == "splat":
+            else:
                 steps.append(None)
-        return tuple(steps)
+                splats.append("[*]" if link.type == "full_splat" else ".*")
+        return self._made_traversal(base, name, steps, start, end)
+
+    def _made_traversal(self, base: Node | None, name: str, steps: list[Step], start: int, end: int) -> Node:
+        if base is None:
+            return self._make("reference", start, end, (), name, tuple(steps))
+        return self._make("traversal", start, end, (base,), "", tuple(steps))
 
     def _primary(self, syntax: _Syntax, parent: _Syntax, depth: int) -> Node:
         kind = syntax.type
@@ -183,46 +166,69 @@ class ExpressionReader:
             return self.read(syntax, depth=depth + 1)
         if kind in ("literal_value", "template_expr", "collection_value", "operation"):
             if not syntax.named_children:
-                return self._node(WORDS.get(self.text(start, end)), start, end)
+                return self.node(WORDS.get(self.text(start, end)), start, end)
             inner = next((child for child in syntax.named_children if child.type != "comment"), syntax)
             return self._inner(inner, depth)
         if kind == "conditional":
-            operands = self._operands(syntax, depth)
-            return self._make("?:", start, end, operands) if len(operands) == 3 else self._broken(syntax)
+            return self._conditional(syntax, depth)
         if kind == "function_call":
             return self._call(syntax, depth)
         if kind == "for_expr":
-            return self._opaque(start, end, "for expressions are not evaluated yet")
+            return self._for(syntax, depth)
         return self._broken(parent)
+
+    def _conditional(self, syntax: _Syntax, depth: int) -> Node:
+        """`a ? b : c ? d : e` is `a ? b : (c ? d : e)`; the tree has it as `(a ? b : c) ? d : e`."""
+        results: list[tuple[_Syntax, _Syntax]] = []
+        inner: _Syntax | None = syntax
+        condition = syntax
+        while inner is not None:
+            parts = [child for child in inner.named_children if child.type == "expression"]
+            if len(parts) != 3:
+                return self._broken(syntax)
+            condition = parts[0]
+            results.append((parts[1], parts[2]))
+            first = next((child for child in condition.children if child.type != "comment"), None)
+            inner = first if first is not None and first.type == "conditional" else None
+        results.reverse()
+        conditions = [condition, *(other for _, other in results[:-1])]
+        if depth + len(results) > MAX_DEPTH:
+            return self._opaque(syntax.start_byte, syntax.end_byte, "it is nested too deeply")
+        end = syntax.end_byte
+        node = self.read(results[-1][1], depth=depth + 1)
+        for one, (then, _) in zip(reversed(conditions), reversed(results), strict=True):
+            operands = (self.read(one, depth=depth + 1), self.read(then, depth=depth + 1), node)
+            node = self._make("?:", one.start_byte, end, operands)
+        return node
 
     def _broken(self, syntax: _Syntax) -> Node:
         return self._opaque(syntax.start_byte, syntax.end_byte, "it is not a complete expression")
 
-    def _operands(self, syntax: _Syntax, depth: int) -> tuple[Node, ...]:
+    def operands(self, syntax: _Syntax, depth: int) -> tuple[Node, ...]:
+        """The expressions directly inside of `syntax`."""
         return tuple(self.read(child, depth=depth + 1) for child in syntax.named_children if child.type == "expression")
 
     def _inner(self, syntax: _Syntax, depth: int) -> Node:
         kind = syntax.type
         start, end = syntax.start_byte, syntax.end_byte
         if kind == "string_lit":
-            return self._node(hcl_text.quoted(self.text(start + 1, end - 1)), start, end)
+            text = self.text(start + 1, end - 1)
+            return self.node(hcl_text.quoted(text), start, end) if "\n" not in text else self._broken(syntax)
         if kind == "numeric_lit":
             number = number_of(self.text(start, end))
             return (
-                self._opaque(start, end, "the number is too large")
-                if number is None
-                else self._node(number, start, end)
+                self._opaque(start, end, "the number is too large") if number is None else self.node(number, start, end)
             )
         if kind in ("bool_lit", "null_lit"):
-            return self._node(WORDS.get(self.text(start, end)), start, end)
+            return self.node(WORDS.get(self.text(start, end)), start, end)
         if kind == "tuple":
-            return self._node(self._operands(syntax, depth), start, end)
+            return self.node(self.operands(syntax, depth), start, end)
         if kind == "object":
             return self._object(syntax, depth)
         if kind in ("binary_operation", "unary_operation"):
             return self._operation(syntax, depth)
         if kind == "quoted_template":
-            return self._template(syntax, start + 1, end - 1, depth)
+            return self.template(syntax, start + 1, end - 1, depth, lines=False)
         if kind == "heredoc_template":
             return self._heredoc(syntax, depth)
         return self._broken(syntax)
@@ -243,8 +249,8 @@ class ExpressionReader:
         )
         if not left and operator == "-" and operands:
             value = operands[0].value
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return self._node(-value, start, end)
+            if isinstance(value, (int, float)) and not isinstance(value, (bool, ExactNumber)) and value:
+                return self.node(-value, start, end)
             operator = "-x"
         return self._make(operator, start, end, operands)
 
@@ -255,7 +261,7 @@ class ExpressionReader:
             if child.type == "identifier":
                 name = self.text(child.start_byte, child.end_byte)
             elif child.type == "function_arguments":
-                operands.extend(self._operands(child, depth))
+                operands.extend(self.operands(child, depth))
                 if operands and any(part.type == "ellipsis" for part in child.named_children):
                     last = operands[-1]
                     operands[-1] = Node(Expression("", "", "expand", (last,)), self.source, last.start, last.end)
@@ -265,9 +271,14 @@ class ExpressionReader:
         start, end = syntax.start_byte, syntax.end_byte
         pairs: list[tuple[Node, Node]] = []
         literal = True
+        before = -1
         for element in syntax.named_children:
             if element.type != "object_elem":
                 continue
+            between = self.data[before : element.start_byte] if before >= 0 else b","
+            if b"," not in between and b"\n" not in between:
+                return self._broken(syntax)
+            before = element.end_byte
             sides = [child for child in element.named_children if child.type == "expression"]
             if len(sides) != 2:
                 return self._broken(syntax)
@@ -275,17 +286,19 @@ class ExpressionReader:
             literal = literal and isinstance(key.value, str)
             pairs.append((key, self.read(sides[1], key.start, key.end, depth + 1)))
         if literal:
-            return self._node({str(key.value): value for key, value in pairs}, start, end)
+            return self.node({str(key.value): value for key, value in pairs}, start, end)
         return self._make("object", start, end, tuple(node for pair in pairs for node in pair))
 
     def _key(self, syntax: _Syntax, depth: int) -> Node:
-        """An object's key: a bare word is a string, other literals are turned into one."""
+        """An object's key: a bare word is a string, and so is a whole number; names with dots are none."""
         text = self.text(syntax.start_byte, syntax.end_byte)
         if text.replace("-", "_").isidentifier():
-            return self._node(text, syntax.start_byte, syntax.end_byte)
+            return self.node(text, syntax.start_byte, syntax.end_byte)
         node = self.read(syntax, depth=depth + 1)
-        if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
-            node.value = text
+        if isinstance(node.value, int) and not isinstance(node.value, bool):
+            node.value = str(node.value)
+        elif isinstance(node.value, Expression) and node.value.operator == "reference" and not text.startswith("("):
+            return self._opaque(syntax.start_byte, syntax.end_byte, "a key with dots needs quotes or parentheses")
         return node
 
     # -- templates -----------------------------------------------------------------------------------------
@@ -298,39 +311,71 @@ class ExpressionReader:
         body = self.data.find(b"\n", names[0].end_byte, end) + 1
         stop = self.data.rfind(b"\n", start, names[-1].start_byte) + 1
         flush = self.data.startswith(b"<<-", start)
-        return self._template(syntax, body, max(body, stop), depth, heredoc=True, flush=flush)
+        return self.template(syntax, body, max(body, stop), depth, lines=True, flush=flush)
 
-    def _template(
-        self, syntax: _Syntax, start: int, end: int, depth: int, *, heredoc: bool = False, flush: bool = False
+    def template(
+        self, syntax: _Syntax, start: int, end: int, depth: int = 0, *, lines: bool, flush: bool = False
     ) -> Node:
-        literals: list[str | None] = []
-        places: list[tuple[int, int]] = []
-        inserted: dict[int, Node] = {}
-        position = start
-        for child in syntax.named_children:
-            if child.type == "template_directive":
-                return self._opaque(syntax.start_byte, syntax.end_byte, "template directives are not evaluated yet")
-            if child.type != "template_interpolation":
-                continue
-            if any(part.type == "strip_marker" for part in child.named_children):
-                return self._opaque(syntax.start_byte, syntax.end_byte, "strip markers are not evaluated yet")
-            expressions = [part for part in child.named_children if part.type == "expression"]
-            if not expressions:
-                return self._broken(syntax)
-            literals += [self.text(position, child.start_byte), None]
-            places += [(position, child.start_byte), (child.start_byte, child.end_byte)]
-            inserted[len(literals) - 1] = self.read(expressions[0], depth=depth + 1)
-            position = child.end_byte
-        literals.append(self.text(position, end))
-        places.append((position, end))
-        if flush:
-            literals = hcl_text.without_indentation(literals)
-        value = hcl_text.verbatim if heredoc else hcl_text.quoted
-        if not inserted:
-            return self._node(value(literals[0] or ""), syntax.start_byte, syntax.end_byte)
-        parts = tuple(
-            inserted[index] if literal is None else self._node(value(literal), *places[index])
-            for index, literal in enumerate(literals)
-            if literal != ""
+        """The template between two bytes of `syntax`; `lines`: it is no quoted one, `flush`: a heredoc with `<<-`."""
+        try:
+            tokens = hcl_template.tokens_of(syntax, start, end, self.data, lines=lines, flush=flush)
+        except RecursionError:
+            return self._opaque(syntax.start_byte, syntax.end_byte, "it is nested too deeply")
+        except ValueError:
+            return self._broken(syntax)
+        if not tokens or (len(tokens) == 1 and tokens[0].kind == "text"):
+            return self.node(tokens[0].text if tokens else "", syntax.start_byte, syntax.end_byte)
+        parts = hcl_template.assembled(tokens, self, depth)
+        if parts is None:
+            return self._broken(syntax)
+        return self._make("template", syntax.start_byte, syntax.end_byte, tuple(parts))
+
+    # -- for -----------------------------------------------------------------------------------------------
+
+    def names(self, intro: _Syntax) -> tuple[str, str]:
+        """The names of key (or "") and value."""
+        names = [
+            self.text(child.start_byte, child.end_byte) for child in intro.named_children if child.type == "identifier"
+        ]
+        return ("", *names)[-2], ("", *names)[-1]
+
+    def _for(self, syntax: _Syntax, depth: int) -> Node:
+        start, end = syntax.start_byte, syntax.end_byte
+        inner = syntax.named_children[0] if syntax.named_children else syntax
+        intro = next((child for child in inner.named_children if child.type == "for_intro"), None)
+        condition = next((child for child in inner.named_children if child.type == "for_cond"), None)
+        collection = self.operands(intro, depth) if intro is not None else ()
+        values = self.operands(inner, depth)
+        is_object = inner.type == "for_object_expr"
+        if intro is None or not collection or len(values) != 1 + is_object:
+            return self._broken(syntax)
+        return self.node(
+            ForExpression(
+                self.excerpt(start, end),
+                "",
+                "for{}" if is_object else "for[]",
+                (collection[0], values[-1]),
+                "",
+                (),
+                *self.names(intro),
+                values[0] if is_object else None,
+                next(iter(self.operands(condition, depth)), None) if condition is not None else None,
+                any(child.type == "ellipsis" for child in inner.named_children),
+            ),
+            start,
+            end,
         )
-        return self._make("template", syntax.start_byte, syntax.end_byte, parts)
+
+
+def _links(parts: list[_Syntax]) -> Iterator[_Syntax]:
+    """Attribute accesses, indexes and splats in order; the tree has what follows a splat inside of it."""
+    waiting = list(reversed(parts))
+    while waiting:
+        part = waiting.pop()
+        if part.type in ("index", "splat"):
+            waiting += reversed(part.named_children)
+            continue
+        if part.type in ("get_attr", "legacy_index", "new_index", "full_splat", "attr_splat"):
+            yield part
+        if part.type in ("full_splat", "attr_splat"):
+            waiting += reversed(part.named_children)

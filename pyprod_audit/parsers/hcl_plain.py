@@ -98,6 +98,7 @@ class _Reader:
                 value: Scalar | Expression
                 if kind == "string":
                     value = found["string"]
+                    value = value if value.isascii() else hcl_text.normal(value)
                     start, end = start - 1, end + 1
                 elif kind == "number":
                     value = number_of(found["number"])
@@ -221,7 +222,8 @@ class _Reader:
                 raise _UnusualError
             value = self._value(_end(_GAP.match(text, key.end())), depth + 1)
             value.key_start, value.key_end = key.span(1) if key[2] is None else (key.start(2) - 1, key.end(2) + 1)
-            members[key[1] if key[2] is None else key[2]] = value
+            name = key[1] if key[2] is None else key[2]
+            members[name if name.isascii() else hcl_text.normal(name)] = value
             at = _end(_GAP.match(text, value.end))
             separated = text.startswith(",", at) or "\n" in text[value.end : at]
             at += text.startswith(",", at)

@@ -7,12 +7,15 @@ developer.hashicorp.com/terraform/language/expressions/strings; details were com
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from pyprod_audit.model.patterns import lazy
 
 _ESCAPE = lazy(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))|\$\$\{|%%\{", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _LINES = lazy(r"[^\n]*\n|[^\n]+")
+WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go calls white space, which strip markers remove."""
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -29,54 +32,67 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def quoted(raw: str) -> str:
     """The value of literal text between double quotes; an escape that HCL does not know stays as it is."""
-    return _ESCAPE.sub(_unescaped, raw) if "\\" in raw or "$" in raw or "%" in raw else raw
+    if "\\" in raw or "$" in raw or "%" in raw:
+        raw = _ESCAPE.sub(_unescaped, raw)
+    return raw if raw.isascii() else normal(raw)
 
 
 def verbatim(raw: str) -> str:
     """The value of literal text in a heredoc, where only `$${` and `%%{` are escapes."""
-    return raw.replace("$${", "${").replace("%%{", "%{") if "{" in raw else raw
+    if "{" in raw:
+        raw = raw.replace("$${", "${").replace("%%{", "%{")
+    return raw if raw.isascii() else normal(raw)
+
+
+def normal(text: str) -> str:
+    """The text with characters composed (Unicode's form C), as Terraform keeps all strings."""
+    return unicodedata.normalize("NFC", text)
 
 
 def without_indentation(literals: list[str | None]) -> list[str | None]:
     """The parts of a `<<-` heredoc with the indentation that all lines share removed.
 
-    Parts are literal text, or None for an interpolation. Lines of nothing but whitespace neither count nor change.
+    Parts are literal text (of any number of lines, "" for none), or None for an interpolation. Lines of nothing but
+    whitespace neither count nor change.
     """
-    split: list[list[str] | None] = []
-    indents: list[int] = []
-    at_line_start = True
-    for literal in literals:
-        if literal is None:
-            split.append(None)
-            at_line_start = False
-            continue
-        lines = _LINES.findall(literal)
-        split.append(lines)
-        for index, line in enumerate(lines):
-            if (index or at_line_start) and not _blank(line):
-                indents.append(len(line) - len(line.lstrip()))
-        if literal:
-            at_line_start = literal.endswith("\n")
-    indent = min(indents, default=0)
-    if not indent:
-        return literals
-    cut: list[str | None] = []
-    at_line_start = True
-    for part in split:
-        if part is None:
-            cut.append(None)
-            at_line_start = False
-            continue
-        cut.append(
-            "".join(
-                line[indent:] if (index or at_line_start) and not _blank(line) else line
-                for index, line in enumerate(part)
-            )
-        )
-        if part:
-            at_line_start = part[-1].endswith("\n")
+    lines: list[str | None] = []
+    owners: list[int] = []
+    for index, literal in enumerate(literals):
+        split = [None] if literal is None else _LINES.findall(literal)
+        lines += split
+        owners += [index] * len(split)
+    cut: list[str | None] = [None if literal is None else "" for literal in literals]
+    for owner, line in zip(owners, lines_without_indentation(lines), strict=True):
+        if line is not None:
+            cut[owner] = (cut[owner] or "") + line
     return cut
 
 
-def _blank(line: str) -> bool:
-    return line.endswith("\n") and not line.strip()
+def lines_without_indentation(tokens: list[str | None]) -> list[str | None]:
+    """The same for single lines and parts of lines; a token that is "" is what a strip marker left of one."""
+    indents: list[int] = []
+    leading: list[int] = []
+    at_line_start = True
+    for index, token in enumerate(tokens):
+        if at_line_start:
+            at_line_start = False
+            if token is None:
+                indents.append(0)
+            elif not token.endswith("\n") or token.strip(WHITESPACE):
+                indents.append(len(token) - len(token.lstrip(WHITESPACE)))
+                leading.append(index)
+        if token is not None and token.endswith("\n"):
+            at_line_start = True
+    indent = min(indents, default=0)
+    if not indent:
+        return tokens
+    cut = list(tokens)
+    for index in leading:
+        cut[index] = (cut[index] or "")[indent:]
+    return cut
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a literal, each with its end."""
+    found: list[str] = _LINES.findall(text)
+    return found

@@ -12,16 +12,18 @@ import tree_sitter
 import tree_sitter_hcl
 
 from pyprod_audit.model import Node, Problem, SourceFile
-from pyprod_audit.model.node import Value
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.hcl_expression import MAX_DEPTH, Expression, ExpressionReader
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_hcl.language())
 _TOP_LEVEL = lazy(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*(?:\{|=(?!=))', re.MULTILINE)
 _LEADS = bytes(0 if 0x80 <= byte < 0xC0 else 1 for byte in range(256))
+_EXPONENT = re.compile(rb"(?<![\w.])[0-9]+[eE][+-]?[0-9]+")
+"""Numbers like 1e9, which tree-sitter-hcl does not know; digits in their place are read as what was written."""
 _MAX_PROBLEMS = 20
 _QUICK = 4096
 _SLICE = 65_536
+_EXCERPT = 2000
 _SECONDS = 1.0
 _SECONDS_PER_BYTE = 2e-6
 _TOKENS = {
@@ -35,29 +37,50 @@ _TOKENS = {
 
 def template_value(node: Node, text: str) -> Node:
     """A string of the JSON syntax read as the template that it is; all that is in it stands where the string stands."""
+    value = _template(node.source, text, node).value
+    if isinstance(value, Expression) and value.operator == "template":
+        only = value.operands[0].value if len(value.operands) == 1 else None
+        value = only if isinstance(only, Expression) else Expression(text, "", "template", value.operands)
+    return Node(value, node.source, node.start, node.end, node.key_start, node.key_end)
+
+
+def read_template(source: SourceFile) -> Node:
+    """A whole file read as one template, as `templatefile` does; an `Expression` that is `opaque` when it is none."""
+    return _template(source, source.text, None)
+
+
+def _template(source: SourceFile, text: str, place: Node | None) -> Node:
+    """A template; what is in it has its places in `source`, which is the text, or all stand at `place`."""
     marker = "EOT"
     while marker in text:
         marker += "T"
-    data = f"x = <<{marker}\n{text}\n{marker}\n".encode("utf-8", "surrogatepass")
+    head = f"x = <<{marker}\n"
+    data = f"{head}{text}\n{marker}\n".encode("utf-8", "surrogatepass")
+    positions: Sequence[int] | None = _OnePlace(place.start, len(data) + 1) if place is not None else None
+    if place is None and len(data) != len(head) + len(text) + len(marker) + 2:
+        positions = list(accumulate(data.translate(_LEADS), initial=0))
+    reader = ExpressionReader(source, data, 0 if place is not None else -len(head), positions)
     root = tree_sitter.Parser(_LANGUAGE).parse(data).root_node
-    value: Value = Expression(text, "it is not a valid template")
     bodies = [child for child in root.named_children if child.type == "body"]
-    if not root.has_error and bodies:
-        syntax = bodies[0].named_children[0].named_children[-1]
-        reader = ExpressionReader(node.source, data, 0, _OnePlace(node.start, len(data) + 1))
-        found = reader.read(syntax).value
-        if isinstance(found, str):
-            value = found.removesuffix("\n")
-        elif isinstance(found, Expression) and found.operator == "template":
-            last = found.operands[-1]
-            parts = found.operands[:-1] if last.value == "\n" else found.operands
-            if parts is found.operands and isinstance(last.value, str):
-                parts = (*parts[:-1], Node(last.value.removesuffix("\n"), node.source, node.start, node.start))
-            only = parts[0].value if len(parts) == 1 else None
-            value = only if isinstance(only, Expression) else Expression(text, "", "template", parts)
-        elif isinstance(found, Expression):
-            value = Expression(text, found.because)
-    return Node(value, node.source, node.start, node.end, node.key_start, node.key_end)
+    if not root.has_error and bodies and bodies[0].named_children:
+        whole = bodies[0].named_children[0].named_children[-1]  # the expression of `x`
+        syntax = _descendant(whole, "heredoc_template")
+        if syntax is not None:
+            return reader.template(syntax, len(head), len(data) - len(marker) - 2, lines=True)
+    offset = place.start if place is not None else 0
+    return Node(Expression(text[:_EXCERPT], "it is not a valid template"), source, offset, offset)
+
+
+def _as_digits(found: re.Match[bytes]) -> bytes:
+    return b"1" * len(found[0])
+
+
+def _descendant(syntax: tree_sitter.Node, kind: str) -> tree_sitter.Node | None:
+    """The first node of that type on the way down along first children."""
+    node: tree_sitter.Node | None = syntax
+    while node is not None and node.type != kind:
+        node = node.named_children[0] if node.named_children else None
+    return node
 
 
 class _OnePlace(Sequence[int]):
@@ -94,6 +117,9 @@ class FileReader:
         data = text.encode("utf-8", "surrogatepass")
         positions = None if len(data) == len(text) else list(accumulate(data.translate(_LEADS), initial=0))
         root = self._tree(data)
+        if root is not None and root.has_error:
+            plain = _EXPONENT.sub(_as_digits, data)
+            root = (self._tree(plain) or root) if plain != data else root
         if root is not None and not root.has_error:
             expressions = ExpressionReader(self.source, data, shift, positions)
             for child in root.named_children:
@@ -160,7 +186,10 @@ class FileReader:
                 if key in attributes:
                     self._problem(f"argument {key} is set twice; the first counts", at(start))
                 else:
-                    attributes[key] = expressions.read(value, at(start), at(end))
+                    node = expressions.read(value, at(start), at(end))
+                    if b"\n" in expressions.data[end : value.start_byte]:
+                        node.value = Expression("", "it does not start on the line of its name")
+                    attributes[key] = node
             elif kind == "block":
                 if depth >= MAX_DEPTH:
                     self._problem("blocks are nested too deeply", at(child.start_byte))
