@@ -7,8 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyprod_audit.evaluate.nginx import evaluate
-from pyprod_audit.model import Node, Problem, Resource, SourceFile, Tree, Unknown
+from pyprod_audit.evaluate.nginx_configmaps import evaluate as evaluate_config_maps
+from pyprod_audit.link.network import proxied_hosts
+from pyprod_audit.model import Node, Problem, Resource, SourceFile, Span, Tree, Unknown, Via
+from pyprod_audit.model.node import Derived
+from pyprod_audit.parsers import kubernetes
 from pyprod_audit.parsers.nginx import parse
+from pyprod_audit.parsers.nginx_embedded import parse_text
 
 
 def run(files: dict[str, str]) -> tuple[list[Resource], list[Problem]]:
@@ -130,7 +135,7 @@ def test_if_and_limit_except_take_over_the_handler() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
-    [("", [["B", "2"]]), ("on", [["B", "2"]]), ("merge", [["A", "1"], ["B", "2"]]), ("off", [["B", "2"]])],
+    [("", [["B", "2"]]), ("on", [["B", "2"]]), ("merge", [["B", "2"], ["A", "1"]]), ("off", [["B", "2"]])],
 )
 def test_add_header_inherit(rule: str, expected: list[list[str]]) -> None:
     line = f"add_header_inherit {rule};" if rule else ""
@@ -214,6 +219,46 @@ def test_variables() -> None:
     assert variables["url"].value == "http://app:8000"
     assert isinstance(variables["ip"].value, Unknown)
     assert [v.value for v in variables["m"].items] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "values"),
+    [
+        ("map $arg_a $x { a 1; b 2; }", "x", ["1", "2", ""]),
+        ("map $arg_a $x { default 0; include more.map; }", "x", ["0", "9"]),
+        ("map $arg_a $x { default 0; include gone.map; }", "x", ["0", Unknown]),
+        ("geo $x { 10.0.0.0/8 1; }", "x", ["1", ""]),
+        ("split_clients $arg_a $x { 50% a; * b; }", "x", ["a", "b"]),
+        ("server { if ($arg_a) { set $x 1; } }", "x", ["", "1"]),
+        ("server { if ($arg_a) { set $args a=1; } }", "args", [Unknown, "a=1"]),
+        ("server { set $x 0; if ($arg_a) { set $x $arg_b; } }", "x", ["0", Unknown]),
+    ],
+)
+def test_what_a_variable_may_be(written: str, name: str, values: list[object]) -> None:
+    server = "" if "server" in written else "server { }"
+    found = blocks({"nginx.conf": f"events {{}} http {{ {written} {server} }}", "more.map": "c 9;\n"})
+    variables = found["server server[:80]"].node.mapping_at("variables")
+    assert [Unknown if v.is_unknown else v.value for v in variables[name].items] == values
+
+
+@pytest.mark.parametrize(
+    ("target", "hosts"),
+    [
+        ("http://app:8000/x", ["app"]),
+        ("http://app:8000$request_uri", ["app"]),
+        ("http://pool", ["a", "b"]),
+        ("http://$host_a:8000", ["api"]),
+        ("$url/x", ["api"]),
+        ("http://$http_host", ["$http_host"]),
+    ],
+)
+def test_hosts_that_a_location_passes_on_to(target: str, hosts: list[str]) -> None:
+    found = blocks(
+        "http { upstream pool { server a:1; server b:2; } server { set $host_a api; set $url http://$host_a:1;"
+        f" location / {{ proxy_pass {target}; }} }} }}"
+    )
+    upstreams = {"pool": found["upstream upstream[pool]"]}
+    assert list(proxied_hosts(found["location server[:80]/location[/]"], upstreams)) == hosts
 
 
 # -- includes --------------------------------------------------------------------------------------------------
@@ -360,6 +405,224 @@ def test_a_server_behind_an_extra_brace_stays_in_http() -> None:
     assert last.address == "server[:81]"
     assert words(last, "gzip") == [["on"]]
     assert last.parent is not None
+
+
+def tree_of(files: dict[str, str]) -> Tree:
+    return Tree(set(files), reader=lambda path: SourceFile(path, files[path]) if path in files else None)
+
+
+def test_files_that_nobody_recognised_are_read_when_they_are_included() -> None:
+    files = {
+        "nginx.conf": "events {} http { include odd; include tuning/*; include sites/*; server { } }",
+        "odd": "brotli on;\n",
+        "tuning/sockets": "tcp_nopush on;\n",
+        "tuning/other.conf": "[program:x]\ncommand=y\n",
+        "sites/notes": "# nothing {\nunbalanced {\n",
+    }
+    given = parse(SourceFile("nginx.conf", files["nginx.conf"])).resources
+    evaluated = evaluate(given, tree_of(files))
+    read = [r.address for r in evaluated.resources if r.kind == "nginx.config"]
+    assert read == ["odd", "tuning/sockets"]
+    (server,) = [r for r in evaluated.resources if r.kind == "nginx.server"]
+    assert (words(server, "brotli"), words(server, "tcp_nopush")) == ([["on"]], [["on"]])
+    assert server.node.mapping["brotli"].source.path == "odd"
+
+
+def test_a_file_that_is_named_is_read_with_its_faults() -> None:
+    files = {"nginx.conf": "events {} http { include odd; }", "odd": "gzip on;\nserver {\n"}
+    evaluated = evaluate(parse(SourceFile("nginx.conf", files["nginx.conf"])).resources, tree_of(files))
+    assert [(p.path, p.line) for p in evaluated.problems] == [("odd", 2)]
+
+
+def test_a_template_is_rendered_into_conf_d() -> None:
+    found = blocks(
+        {
+            "web/nginx.conf": MAIN,
+            "web/templates/default.conf.template": "server { listen ${PORT}; }\n",
+            "web/templates/api/v1.conf.template": "server { listen 81; }\n",
+            "web/conf.d/default.conf": "server { listen 82; }\n",
+        }
+    )
+    assert found["server server[:${PORT}]"].parent is not None
+    assert found["server server[:81]"].parent is None  # conf.d/*.conf does not match conf.d/api/v1.conf
+    assert found["server server[:82]"].parent is None  # the template is written over it
+
+
+# -- ConfigMaps ------------------------------------------------------------------------------------------------
+
+GATEWAY = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: gateway}
+data:
+  notes.txt: server { listen 1; }
+  nginx.conf: |
+    events {}
+    http {
+      server_tokens off;
+      include /etc/nginx/conf.d/*.conf;
+      log_format two 'a
+        b';
+    }
+  default.conf: |+2
+     server {
+       listen 443 ssl;
+       ssl_protocols TLSv1 TLSv1.2;
+       include snippets/proxy.conf;
+     }
+
+  proxy.conf: "proxy_read_timeout 5s;\\nproxy_set_header A b;"
+"""
+MOUNTS = """\
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gateway}
+spec:
+  template:
+    spec:
+      containers:
+        - name: nginx
+          volumeMounts:
+            - {name: main, mountPath: /etc/nginx/nginx.conf, subPath: nginx.conf}
+            - {name: sites, mountPath: /etc/nginx/conf.d}
+            - {name: all, mountPath: /etc/nginx/snippets}
+      volumes:
+        - {name: main, configMap: {name: gateway}}
+        - {name: sites, configMap: {name: gateway, items: [{key: default.conf, path: a.conf}]}}
+        - name: all
+          projected:
+            sources:
+              - configMap: {name: gateway, items: [{key: proxy.conf, path: proxy.conf}]}
+"""
+
+
+def in_config_maps(text: str, path: str = "k8s/gateway.yaml") -> dict[str, Resource]:
+    evaluated = evaluate_config_maps(kubernetes.parse(SourceFile(path, text)).resources, Tree({path}))
+    assert evaluated.problems == []
+    found = {f"{r.kind.removeprefix('nginx.')} {r.address}": r for r in evaluated.resources}
+    assert len(found) == len(evaluated.resources)
+    return found
+
+
+@pytest.mark.parametrize("text", [GATEWAY, GATEWAY + MOUNTS], ids=["nobody mounts it", "mounted"])
+def test_configurations_of_a_config_map_are_one_configuration(text: str) -> None:
+    found = in_config_maps(text)
+    assert {name for name in found if name.startswith("config ")} == {
+        "config ConfigMap/gateway/nginx.conf",
+        "config ConfigMap/gateway/default.conf",
+        "config ConfigMap/gateway/proxy.conf",
+    }
+    server = found["server server[:443]"]
+    assert server.parent is found["http http"]
+    assert words(server, "server_tokens") == [["off"]]
+    assert words(server, "proxy_read_timeout") == [["5s"]]
+    assert "incomplete" not in server.node.mapping
+    protocol = server.node.mapping["ssl_protocols"].items[0].items[0]
+    assert (protocol.span.text, protocol.span.line, protocol.span.column) == ("TLSv1", 17, 22)
+    assert server.path == "k8s/gateway.yaml"
+    timeout = server.node.mapping["proxy_read_timeout"].items[0].items[0]
+    assert (timeout.value, timeout.span.line, timeout.span.column) == ("5s", 21, 15)
+    assert words(found["http http"], "log_format") == [["two", "a\n    b"]]
+
+
+def test_a_config_map_of_a_deployment_belongs_to_its_variant() -> None:
+    given = [
+        Resource(one.kind, one.address, one.node, None, variant)
+        for variant in ("a", "b")
+        for one in kubernetes.parse(SourceFile("cm.yaml", GATEWAY)).resources
+    ]
+    evaluated = evaluate_config_maps(given, Tree({"cm.yaml"}))
+    servers = [(r.variant, r.address) for r in evaluated.resources if r.kind == "nginx.server"]
+    assert servers == [("a", "server[:443]"), ("b", "server[:443]")]
+
+
+def made_by_a_template(text: str, written: str) -> Resource:
+    """The server of a ConfigMap whose `default.conf` was made from what is `written` there."""
+    path, values_file = "templates/cm.yaml", SourceFile("values.yaml", "port: 8443\n")
+    (config,) = kubernetes.parse(SourceFile(path, written)).resources
+    data = config.node.mapping_at("data")
+    via = Via(Span(values_file, 6, 10), "set by values.yaml")
+    rendered = Derived(data["default.conf"], (via,)).holding(text)
+    node = config.node.holding({**config.node.mapping, "data": config.node.holding({"default.conf": rendered})})
+    evaluated = evaluate_config_maps([Resource(config.kind, config.address, node)], Tree({path}))
+    (server,) = [r for r in evaluated.resources if r.kind == "nginx.server"]
+    return server
+
+
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: edge}
+data:
+  default.conf: |
+    server {
+      listen .Values.port ssl;
+      ssl_protocols TLSv1;
+      add_header A "one
+        two";
+    }
+"""
+
+
+def test_lines_that_a_template_made_keep_their_line() -> None:
+    made = 'server {\n  listen 8443 ssl;\n  ssl_protocols TLSv1;\n  add_header A "one\n    two";\n}\n'
+    server = made_by_a_template(made, TEMPLATE)
+    assert server.address == "server[:8443]"
+    listen, protocol = server.node.mapping["listens"].items[0], server.node.mapping["ssl_protocols"].items[0].items[0]
+    assert (listen.span.line, listen.span.text) == (7, "listen .Values.port ssl;")
+    port = server.node.mapping["listen"].items[0].items[0]
+    assert (port.value, port.span.text, [via.label for via in port.via]) == (
+        "8443", "listen .Values.port ssl;", ["set by values.yaml"],
+    )  # fmt: skip
+    assert (protocol.span.text, protocol.span.line, protocol.via) == ("TLSv1", 8, ())
+    header = server.node.mapping["add_header"].items[0].items[1]
+    assert (header.value, header.span.text) == ("one\n    two", '"one\n        two"')
+
+
+def test_other_lines_than_those_of_the_file_are_told_at_its_first() -> None:
+    server = made_by_a_template("server { listen 8443 ssl; }", TEMPLATE)
+    assert (server.address, server.node.span.line, server.node.span.text) == ("server[:8443]", 5, "|")
+
+
+def test_templates_in_a_config_map() -> None:
+    text = GATEWAY.replace("listen 443 ssl;", "listen {{ .Values.port }} ssl;")
+    found = in_config_maps(text)
+    server = found["server server[:{{ .Values.port }}]"]
+    assert server.node.items_at("listens")[0].mapping["port"].is_unknown
+    assert words(server, "ssl_protocols") == [["TLSv1", "TLSv1.2"]]
+
+
+def test_other_files_in_a_config_map_are_left_alone() -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: db}\ndata:\n  postgresql.conf: |\n    port = 5432\n"
+    assert in_config_maps(text) == {}
+
+
+@given(st.text(st.sampled_from("{};|>-+2\"'\\$# \n\r\tab(){%}}:") | st.characters(codec="utf-8"), max_size=120))
+@settings(max_examples=150, deadline=None)
+def test_config_maps_never_raise(text: str) -> None:
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nginx}\ndata:\n"
+    whole = f"{head}  nginx.conf: {text}\n  a.conf: |\n    {text}\n"
+    evaluated = evaluate_config_maps(kubernetes.parse(SourceFile("cm.yaml", whole)).resources, Tree({"cm.yaml"}))
+    for resource in evaluated.resources:
+        for node in resource.node.walk():
+            assert 0 <= node.start <= node.end <= len(node.source.text)
+
+
+@given(
+    st.text(st.sampled_from("{};|\"'$# \n\rab.{}") | st.characters(codec="utf-8"), max_size=60),
+    st.text(st.sampled_from("{};|\"'$# \n\rab.:") | st.characters(codec="utf-8"), max_size=60),
+    st.sampled_from(["|\n    ", "|", "| # x\r\n  ", "|2\n", "'", ""]),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_text_that_a_template_made_has_places_in_the_file(made: str, written: str, head: str) -> None:
+    source = SourceFile("cm.yaml", f"key: {head}{written}")
+    scalar = Derived(Node(made, source, 5, len(source.text), 0, 3), (Via(Span(source, 0, 3), "set by x"),))
+    node, problems = parse_text(scalar, "nginx.conf")
+    for one in node.walk():
+        assert one.source is source
+        assert 0 <= one.start <= one.end <= len(source.text)
+    assert all(problem.line is not None and problem.line >= 1 for problem in problems)
 
 
 PIECES = [

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from pyprod_audit.evaluate import nginx_values as values
 from pyprod_audit.evaluate.evaluated import Evaluated
-from pyprod_audit.evaluate.nginx_graph import ENTRY_BLOCKS, HTTP_BLOCKS, directives_of, starting_points
-from pyprod_audit.evaluate.nginx_includes import Includes, is_for_sites, is_standard
+from pyprod_audit.evaluate.nginx_contents import Contents, Level, Placed
+from pyprod_audit.evaluate.nginx_files import ENTRY_BLOCKS, ConfigFile, Files
+from pyprod_audit.evaluate.nginx_graph import HTTP_BLOCKS, starting_points
+from pyprod_audit.evaluate.nginx_includes import Includes, is_for_sites
 from pyprod_audit.evaluate.nginx_inheritance import effective
 from pyprod_audit.model.node import Node, Unknown
-from pyprod_audit.model.resource import Problem, Resource
+from pyprod_audit.model.resource import Resource
+from pyprod_audit.model.source import Via
 from pyprod_audit.model.tree import Tree
 
-_MAX_INCLUDES: Final = 20
 _MAX_NESTING: Final = 30
 _MIN_BUDGET: Final = 500_000
 _MAX_LABEL = 120
@@ -28,29 +30,53 @@ _VARIABLES = frozenset({"map", "geo", "split_clients"})
 _UNKNOWN_SERVER = Unknown("the including server", "the server that includes this file is not in the repository")
 
 
-def evaluate(files: Sequence[Resource], _tree: Tree) -> Evaluated:
+def evaluate(resources: Sequence[Resource], tree: Tree) -> Evaluated:
     """The effective blocks of all configurations.
 
     Args:
-        files: all `nginx.config` resources of the repository. An include of anything else is unresolved, whether the
-            path exists or not.
+        resources: all `nginx.config` resources of the repository.
+        tree: where files are read that an include names and that were not recognised as configurations of nginx.
 
     Returns:
-        The resources of the kinds in docs/model.md, a parent before its children, and what could not be followed
-        (include cycles, includes or blocks nested too deep, too much to expand).
+        The resources of the kinds in docs/model.md, a parent before its children, the `nginx.config` of files that were
+        read now, and what could not be followed (include cycles, includes or blocks nested too deep, too much to
+        expand).
+    """
+    given = [ConfigFile(resource.path, resource) for resource in resources]
+    return evaluate_together(Files(given, tree), Reported())
+
+
+def evaluate_together(files: Files, reported: Reported, variant: str = "", via: tuple[Via, ...] = ()) -> Evaluated:
+    """The effective blocks of files that may include each other.
+
+    Args:
+        files: at their places.
+        reported: blocks that are no longer to be told; these are added.
+        variant: the deployment that the files belong to.
+        via: what made it.
     """
     includes = Includes(files)
-    evaluation = _Evaluation(includes, max(_MIN_BUDGET, 50 * sum(len(directives_of(file)) for file in files)))
-    for file in starting_points(files, includes):
+    budget = max(_MIN_BUDGET, 50 * sum(len(file.directives) for file in files.given))
+    evaluation = _Evaluation(Contents(includes, budget), reported, variant, via)
+    for file in starting_points(files.given, includes):
         evaluation.file(file)
-    return Evaluated(evaluation.resources, evaluation.problems)
+    read = [file.resource for file in sorted(files.read, key=lambda file: file.location)]
+    return Evaluated([*read, *evaluation.resources], [*files.problems, *evaluation.contents.problems])
 
 
-class _Placed(NamedTuple):
-    """A directive with the files that lead to it, the innermost last."""
+class Reported:
+    """The blocks that were told, by deployment, file, kind and address."""
 
-    directive: Node
-    chain: tuple[str, ...]
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[str, str, str, str], list[int]] = {}
+
+    def add(self, variant: str, kind: str, address: str, directive: Node) -> str:
+        """The address, with `#2` … for further blocks of one file; empty when this block has been told."""
+        known = self._blocks.setdefault((variant, directive.source.path, kind, address), [])
+        if id(directive) in known:
+            return ""
+        known.append(id(directive))
+        return address if len(known) == 1 else f"{address}#{len(known)}"
 
 
 @dataclass(slots=True)
@@ -65,33 +91,21 @@ class _Scope:
     depth: int = 0
 
 
-@dataclass(slots=True)
-class _Level:
-    """What stands in one block once its includes are put in."""
-
-    own: dict[str, list[Node]]
-    names: list[Node]
-    blocks: list[_Placed]
-    incomplete: tuple[Node, ...]
-    sets: list[tuple[Node, bool]]
-
-
 class _Evaluation:
     """The walk over all blocks."""
 
-    def __init__(self, includes: Includes, budget: int) -> None:
-        self.includes = includes
-        self.budget = budget
+    def __init__(self, contents: Contents, reported: Reported, variant: str, via: tuple[Via, ...]) -> None:
+        self.contents = contents
+        self.reported = reported
+        self.variant = variant
+        self.via = via
         self.resources: list[Resource] = []
-        self.problems: list[Problem] = []
-        self._places: dict[tuple[str, str, str], set[int]] = {}
-        self._reported: set[tuple[str, str]] = set()
 
     # -- files ---------------------------------------------------------------------------------------------
 
-    def file(self, file: Resource) -> None:
+    def file(self, file: ConfigFile) -> None:
         """Evaluate one file that nobody includes."""
-        level = self._level(directives_of(file), (file.path,))
+        level = self.contents.level(file.directives, (file.location,))
         blocks = {placed.directive.mapping["name"].text for placed in level.blocks}
         if blocks & ENTRY_BLOCKS:
             self._entry(level)
@@ -99,13 +113,13 @@ class _Evaluation:
             scope = _Scope(None, effective({}, level.own), self._mapped(level, {}), level.incomplete)
             self._children(level.blocks, scope)
         else:
-            self._snippet(file, level)
+            self._snippet(file.resource, level)
 
-    def _entry(self, level: _Level) -> None:
+    def _entry(self, level: Level) -> None:
         """Evaluate a main configuration; servers outside `http` (after a brace too many) are read as inside."""
         main = _Scope(directives={"error_log": node} if (node := effective({}, level.own).get("error_log")) else {})
         http: _Scope | None = None
-        loose: list[_Placed] = []
+        loose: list[Placed] = []
         for placed in level.blocks:
             name = placed.directive.mapping["name"].text
             if name == "http":
@@ -117,21 +131,20 @@ class _Evaluation:
         if loose:
             self._children(loose, http or _Scope(directives=effective({}, level.own), incomplete=level.incomplete))
 
-    def _snippet(self, file: Resource, level: _Level) -> None:
+    def _snippet(self, file: Resource, level: Level) -> None:
         """Evaluate a file of directives for a server that is not known."""
-        unknown = Node(_UNKNOWN_SERVER, file.source, 0, 0)
+        unknown = Node(_UNKNOWN_SERVER, file.source, file.node.start, file.node.start)
         scope = _Scope(incomplete=(unknown, *level.incomplete))
         scope.directives = effective({}, level.own)
         scope.variables = self._variables(level, {})
         if level.own:
-            node = self._node(file.node, level, scope)
-            scope.resource = Resource("nginx.snippet", file.path, Node(node, file.source, 0, len(file.source.text)))
-            self.resources.append(scope.resource)
+            node = file.node.holding(self._node(file.node, level, scope))
+            scope.resource = self._resource("nginx.snippet", file.address, node)
         self._children(level.blocks, scope)
 
-    def _stream(self, placed: _Placed, main: _Scope) -> None:
+    def _stream(self, placed: Placed, main: _Scope) -> None:
         """Evaluate the servers and upstreams of a `stream` block, which is no resource itself."""
-        level = self._level(placed.directive.mapping["block"].items, placed.chain)
+        level = self.contents.level(placed.directive.mapping["block"].items, placed.chain)
         scope = _Scope(
             None, effective(main.directives, level.own), self._mapped(level, {}), level.incomplete, "stream", 1
         )
@@ -144,7 +157,7 @@ class _Evaluation:
 
     # -- blocks --------------------------------------------------------------------------------------------
 
-    def _children(self, blocks: Iterable[_Placed], scope: _Scope) -> None:
+    def _children(self, blocks: Iterable[Placed], scope: _Scope) -> None:
         for placed in blocks:
             args = placed.directive.mapping["args"].items
             match placed.directive.mapping["name"].text:
@@ -163,8 +176,8 @@ class _Evaluation:
                     methods = {"methods": _sequence(args, placed.directive)}
                     self._block(placed, "nginx.limit_except", f"limit_except[{_words(args)}]", scope, methods)
 
-    def _server(self, placed: _Placed, scope: _Scope, kind: str) -> None:
-        level = self._level(placed.directive.mapping["block"].items, placed.chain)
+    def _server(self, placed: Placed, scope: _Scope, kind: str) -> None:
+        level = self.contents.level(placed.directive.mapping["block"].items, placed.chain)
         if kind == "nginx.server" and "proxy_pass" in level.own:
             kind = "nginx.stream_server"  # a server of http cannot have it outside a location
         directives = effective(scope.directives, level.own)
@@ -175,8 +188,8 @@ class _Evaluation:
         extra = {"listens": _sequence(listens, placed.directive), "server_names": _sequence(names, placed.directive)}
         self._block(placed, kind, f"server[{_words(names[:1])}:{port}]", scope, extra, level)
 
-    def _upstream(self, placed: _Placed, scope: _Scope) -> None:
-        level = self._level(placed.directive.mapping["block"].items, placed.chain)
+    def _upstream(self, placed: Placed, scope: _Scope) -> None:
+        level = self.contents.level(placed.directive.mapping["block"].items, placed.chain)
         args = placed.directive.mapping["args"].items
         servers = tuple(values.upstream_server(found) for found in level.own.pop("server", []))
         extra = {"servers": _sequence(servers, placed.directive)}
@@ -186,22 +199,23 @@ class _Evaluation:
 
     def _block(
         self,
-        placed: _Placed,
+        placed: Placed,
         kind: str,
         label: str,
         outer: _Scope,
         extra: Mapping[str, Node] | None = None,
-        level: _Level | None = None,
+        level: Level | None = None,
     ) -> _Scope | None:
         """Evaluate one block and those in it; None when it is reported already or nested too deep."""
         directive = placed.directive
-        address = self._address(f"{outer.address}/{label}" if outer.address else label, kind, directive)
+        full = f"{outer.address}/{label}" if outer.address else label
+        address = self.reported.add(self.variant, kind, full, directive)
         if not address:
             return None
         if outer.depth >= _MAX_NESTING:
-            self._problem(f"blocks are nested deeper than {_MAX_NESTING} once includes are resolved", directive)
+            self.contents.problem(f"blocks are nested deeper than {_MAX_NESTING} once includes are resolved", directive)
             return None
-        level = level or self._level(directive.mapping["block"].items, placed.chain)
+        level = level or self.contents.level(directive.mapping["block"].items, placed.chain)
         nameless = kind in ("nginx.if", "nginx.limit_except")
         scope = _Scope(
             directives=effective(outer.directives, level.own, nameless=nameless),
@@ -210,16 +224,15 @@ class _Evaluation:
             address="" if kind == "nginx.http" else address,
             depth=outer.depth + 1,
         )
-        self.budget -= len(scope.directives)
+        self.contents.budget -= len(scope.directives)
         node = self._node(directive, level, scope)
         node.update(extra or {})
         place = Node(node, directive.source, directive.start, directive.end, directive.key_start, directive.key_end)
-        scope.resource = Resource(kind, address, place, outer.resource)
-        self.resources.append(scope.resource)
+        scope.resource = self._resource(kind, address, place, outer.resource)
         self._children(level.blocks, scope)
         return scope
 
-    def _node(self, directive: Node, level: _Level, scope: _Scope) -> dict[str, Node]:
+    def _node(self, directive: Node, level: Level, scope: _Scope) -> dict[str, Node]:
         node = dict(scope.directives)
         node["own"] = _sequence(tuple(level.names), directive)
         if scope.variables:
@@ -228,68 +241,14 @@ class _Evaluation:
             node["incomplete"] = _sequence(scope.incomplete, directive)
         return node
 
-    def _address(self, address: str, kind: str, directive: Node) -> str:
-        """The address, with `#2` … for further blocks of one file; empty when this block has been reported."""
-        starts = self._places.setdefault((directive.source.path, kind, address), set())
-        if directive.start in starts:
-            return ""
-        starts.add(directive.start)
-        return address if len(starts) == 1 else f"{address}#{len(starts)}"
+    def _resource(self, kind: str, address: str, node: Node, parent: Resource | None = None) -> Resource:
+        found = Resource(kind, address, node, parent, self.variant, self.via)
+        self.resources.append(found)
+        return found
 
-    # -- contents ------------------------------------------------------------------------------------------
+    # -- contents -------------------------------------------------------------------------------------------
 
-    def _level(self, items: Sequence[Node], chain: tuple[str, ...]) -> _Level:
-        """The contents of a block with its includes put in, in order."""
-        level = _Level({}, [], [], (), [])
-        incomplete: list[Node] = []
-        pending = [(iter(items), chain)]
-        while pending:
-            directive = next(pending[-1][0], None)
-            if directive is None:
-                pending.pop()
-                continue
-            chain = pending[-1][1]
-            self.budget -= 1
-            if self.budget < 0:
-                self._problem("too much to expand: files that include each other many times over", directive)
-                break
-            members = directive.mapping
-            name, args = members["name"], members["args"]
-            word = name.value
-            if not isinstance(word, str):
-                incomplete.append(name)
-            elif "block" in members:
-                level.blocks.append(_Placed(directive, chain))
-                if word == "if":
-                    inner = (child.mapping for child in members["block"].items)
-                    level.sets.extend((child["args"], True) for child in inner if child["name"].value == "set")
-            elif word == "include" and args.items:
-                found = self._included(args.items[0], chain, incomplete)
-                pending.extend((iter(directives_of(file)), (*chain, file.path)) for file in reversed(found))
-            else:
-                if word not in level.own:
-                    level.own[word] = []
-                    level.names.append(name)
-                level.own[word].append(args)
-                if word == "set":
-                    level.sets.append((args, False))
-        level.incomplete = tuple(incomplete)
-        return level
-
-    def _included(self, argument: Node, chain: tuple[str, ...], incomplete: list[Node]) -> list[Resource]:
-        """The files that an include brings in here; notes the argument when it is not in the repository."""
-        found = self.includes.resolve(argument)
-        if not found and not is_standard(argument.text or ""):
-            incomplete.append(argument)
-        if found and len(chain) > _MAX_INCLUDES:
-            self._problem(f"includes are nested deeper than {_MAX_INCLUDES}", argument)
-            return []
-        usable = [file for file in found if file.path not in chain]
-        if len(usable) < len(found):
-            self._problem("the file includes itself, directly or through others", argument)
-        return usable
-
-    def _variables(self, level: _Level, outer: dict[str, Node]) -> dict[str, Node]:
+    def _variables(self, level: Level, outer: dict[str, Node]) -> dict[str, Node]:
         """The variables that `set` defines here, over those from outside."""
         if not level.sets:
             return outer
@@ -298,17 +257,16 @@ class _Evaluation:
             values.set_variable(variables, args.items, conditional=conditional)
         return variables
 
-    def _mapped(self, level: _Level, outer: dict[str, Node]) -> dict[str, Node]:
+    def _mapped(self, level: Level, outer: dict[str, Node]) -> dict[str, Node]:
         """The variables that `map` and its like define here, over those from outside."""
-        blocks = (placed.directive for placed in level.blocks if placed.directive.mapping["name"].value in _VARIABLES)
-        found = dict(pair for pair in map(values.mapped_variable, blocks) if pair)
+        found: dict[str, Node] = {}
+        for placed in level.blocks:
+            if placed.directive.mapping["name"].value in _VARIABLES:
+                missing: list[Node] = []
+                block = placed.directive.mapping["block"].items
+                entries = [inner.directive for inner in self.contents.directives(block, placed.chain, missing)]
+                found.update(values.mapped_variable(placed.directive, entries, missing))
         return {**outer, **found} if found else outer
-
-    def _problem(self, message: str, place: Node) -> None:
-        path = place.source.path
-        if (path, message) not in self._reported:
-            self._reported.add((path, message))
-            self.problems.append(Problem("evaluate", path, f"nginx: {message}", place.span.line))
 
 
 def _handed_down(outer: _Scope) -> tuple[Node, ...]:

@@ -59,7 +59,8 @@ def effective(
         result[name] = occurrences
     for name, written in own.items():
         before = result[name].items if name in result else ()
-        result[name] = _occurrences((*before, *written))
+        # nginx puts what is merged behind what is written here, the module headers-more in front of it
+        result[name] = _occurrences((*written, *before) if name in _RULED else (*before, *written))
     return result
 
 

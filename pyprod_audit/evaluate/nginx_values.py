@@ -14,6 +14,8 @@ _MODIFIER = lazy(r"(=|\^~|~\*|~)(.*)", re.DOTALL)
 _MAX_VALUE = 4096
 _MAX_POSSIBLE = 30
 _NOT_VALUES = frozenset({"hostnames", "volatile", "include", "ranges", "delete", "proxy", "proxy_recursive"})
+# Variables of nginx itself that `set` may change: https://nginx.org/en/docs/http/ngx_http_core_module.html#variables
+_OF_THE_REQUEST = lazy(r"args|limit_rate|ssl_\w+")
 
 
 def endpoint(argument: Node) -> dict[str, Node]:
@@ -94,32 +96,45 @@ def upstream_server(args: Node) -> Node:
     return Node(parts, args.source, args.start, args.end, args.key_start, args.key_end)
 
 
-def mapped_variable(directive: Node) -> tuple[str, Node] | None:
-    """The name and possible values (a tuple) of the variable that a `map`, `geo` or `split_clients` block defines."""
+def mapped_variable(directive: Node, entries: Sequence[Node], missing: Sequence[Node]) -> dict[str, Node]:
+    """The variable that a `map`, `geo` or `split_clients` block defines: its name and possible values (a tuple).
+
+    Args:
+        directive: the block.
+        entries: what stands in it, its includes put in.
+        missing: includes that the repository does not have; each may bring another value.
+    """
     args, block = directive.mapping["args"].items, directive.mapping["block"]
     name = args[-1].text if args else None
     if not name or not name.startswith("$"):
-        return None
-    values = tuple(
+        return {}
+    values = [
         entry.mapping["args"].items[0]
-        for entry in block.items
+        for entry in entries
         if entry.mapping["args"].items and entry.mapping["name"].value not in _NOT_VALUES
-    )
-    return name[1:], Node(values, block.source, block.start, block.end, args[-1].start, args[-1].end)
+    ]
+    if not any(entry.mapping["name"].value in ("default", "*") for entry in entries):
+        values.append(_like(args[-1], ""))  # what matches nothing
+    values += [_like(one, Unknown(one.text or "", "the included file is not in the repository")) for one in missing]
+    return {name[1:]: Node(tuple(values), block.source, block.start, block.end, args[-1].start, args[-1].end)}
 
 
 def set_variable(variables: dict[str, Node], args: tuple[Node, ...], *, conditional: bool = False) -> None:
     """Take a `set`: a literal, or what it amounts to with the literals known so far, else Unknown.
 
-    A conditional `set` (in an `if`) makes a tuple of the values that are possible.
+    A conditional `set` (in an `if`) makes a tuple of the values that are possible; a variable that nothing else sets is
+    empty otherwise, except those that the request sets.
     """
     name = args[0].text if len(args) == 2 else None
     if not name or not name.startswith("$"):
         return
     value = _like(args[1], interpolated(args[1], variables))
     value = Node(value.value, value.source, value.start, value.end, args[0].start, args[0].end)
-    before = variables.get(name[1:])
-    if conditional and before is not None:
+    if conditional:
+        before = variables.get(name[1:])
+        if before is None:
+            empty = Unknown(name, "it comes with the request") if _OF_THE_REQUEST.fullmatch(name[1:]) else ""
+            before = _like(args[0], empty)
         possible = (before.items or (before,))[:_MAX_POSSIBLE]
         value = Node((*possible, value), value.source, value.start, value.end, args[0].start, args[0].end)
     variables[name[1:]] = value

@@ -12,7 +12,14 @@ from pyprod_audit.model.node import Node, Unknown
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.model.resource import Parsed, Problem, Resource
 from pyprod_audit.model.source import SourceFile
-from pyprod_audit.parsers.nginx_directives import DATA_BLOCKS, DISTINCTIVE, LUA_SUFFIX, NAMED_BLOCKS, PARENTS
+from pyprod_audit.parsers.nginx_directives import (
+    DATA_BLOCKS,
+    DISTINCTIVE,
+    LUA_SUFFIX,
+    NAMED_BLOCKS,
+    PARENTS,
+    TAKE_ANY_WORDS,
+)
 from pyprod_audit.parsers.nginx_sniff import looks_like_nginx
 from pyprod_audit.parsers.nginx_templates import filled_in, inserts_text, masked
 from pyprod_audit.parsers.nginx_tokens import (
@@ -27,7 +34,7 @@ from pyprod_audit.parsers.nginx_tokens import (
     unescape,
 )
 
-__all__ = ["MAX_DEPTH", "looks_like_nginx", "parse"]
+__all__ = ["MAX_DEPTH", "looks_like_nginx", "parse", "parse_range"]
 
 MAX_DEPTH: Final = 100
 _MAX_PROBLEMS = 20
@@ -37,11 +44,26 @@ _BECAUSE = "filled in before nginx reads it"
 
 def parse(source: SourceFile) -> Parsed:
     """One `nginx.config` resource with the file's directives; what is malformed is a problem with its line."""
-    reader = _Reader(source)
-    reader.read()
-    directives = Node(tuple(reader.top.items), source, 0, len(source.text))
-    node = Node({"directives": directives}, source, 0, len(source.text))
-    return Parsed([Resource("nginx.config", source.path, node)], reader.problems, partial=bool(reader.problems))
+    node, problems = parse_range(source, 0, len(source.text))
+    return Parsed([Resource("nginx.config", source.path, node)], problems, partial=bool(problems))
+
+
+def parse_range(
+    source: SourceFile, start: int, end: int, *, name: str = "", indentation: str = ""
+) -> tuple[Node, list[Problem]]:
+    """The node of a configuration that is a range of a file, and what is malformed.
+
+    Args:
+        source: the file; of another format when the configuration stands in it as text.
+        start: where the configuration begins.
+        end: where it ends.
+        name: of the configuration, which tells templates from others; that of the file when empty.
+        indentation: what stands before every line and is no part of the configuration.
+    """
+    reader = _Reader(source, start, end, name or source.path, indentation)
+    reader.read(start)
+    directives = Node(tuple(reader.top.items), source, start, end)
+    return Node({"directives": directives}, source, start, end), reader.problems
 
 
 class _Block:
@@ -57,12 +79,17 @@ class _Block:
 
 
 class _Reader:
-    """The state of reading one file."""
+    """The state of reading one configuration; `text` is that of the file up to its end, templates masked."""
 
-    def __init__(self, source: SourceFile) -> None:
+    def __init__(self, source: SourceFile, start: int, end: int, name: str, indentation: str) -> None:
         self.source = source
-        self.text = masked(source.path, source.text)
-        self.templated = self.text is not source.text
+        self.name = name
+        written = source.text[start:end]
+        self.text = masked(name, written)
+        self.templated = self.text is not written
+        if start:
+            self.text = " " * start + self.text
+        self.line_start = f"\n{indentation}" if indentation else ""
         self.problems: list[Problem] = []
         self.top = _Block([], 0)
         self.stack: list[_Block] = []
@@ -70,11 +97,10 @@ class _Reader:
         self.dropped = 0
         self.marks: list[int] = []
 
-    def read(self) -> None:
-        """Read the whole file."""
+    def read(self, at: int) -> None:
+        """Read everything from `at` on."""
         text, source, match = self.text, self.source, TOKEN.match
         words: list[Node] = []
-        at = 0
         while token := match(text, at):
             group = token.lastindex
             start, at = token.start(group or 0), token.end()
@@ -97,6 +123,8 @@ class _Reader:
                     if words and value in DISTINCTIVE and self._forgotten_semicolon(words, start):
                         self._finish(words, words[-1].end)
                         words = []
+                if self.line_start and "\n" in value:
+                    value = value.replace(self.line_start, "\n")
                 node = Node(unescape(value) if "\\" in value else value, source, start, at)
                 if self.templated or "$" in value:
                     self._template(node, raw)
@@ -138,7 +166,7 @@ class _Reader:
         """Make a word unknown when a template fills it in."""
         if self.templated and (VALUE_MARK in raw or STATEMENT_MARK in raw):
             node.value = Unknown(self.source.text[node.start : node.end], _BECAUSE)
-        elif "$" in raw and (expression := filled_in(self.source.path, raw)):
+        elif "$" in raw and (expression := filled_in(self.name, raw)):
             node.value = Unknown(raw, f"{expression} is {_BECAUSE}")
 
     def _end_of_broken_quote(self, start: int) -> int:
@@ -160,12 +188,15 @@ class _Reader:
         return start + max(len(written.rstrip(";")), 1)
 
     def _forgotten_semicolon(self, words: list[Node], start: int) -> bool:
-        """Whether the directive name at `start` begins a line, so that the directive before it was not ended."""
+        """Whether the directive name at `start` begins a new directive, although the one before it was not ended.
+
+        It begins a line then, and nginx would refuse to take it for a word of the directive before.
+        """
         inside = self.stack[-1].name if self.stack else ""
         if inside in DATA_BLOCKS or "\n" not in self.text[words[-1].end : start]:
             return False
         self._problem(f"{_name(words)} does not end with ';'", words[0].start)
-        return True
+        return words[0].value not in TAKE_ANY_WORDS
 
     # -- structure -----------------------------------------------------------------------------------------
 
@@ -217,10 +248,13 @@ class _Reader:
     def _lua(self, words: list[Node], start: int) -> int:
         """Take Lua code up to its brace as the last argument."""
         end = end_of_lua(self.source.text, start)
-        if end < 0:
+        if not 0 <= end < len(self.text):
             self._problem(f"{_name(words)} is never closed", words[0].start)
             end = len(self.text)
-        words.append(Node(self.source.text[start:end], self.source, start, end))
+        code = self.source.text[start:end]
+        if self.line_start:
+            code = code.replace(self.line_start, "\n")
+        words.append(Node(code, self.source, start, end))
         after = min(end + 1, len(self.text))
         self._finish(words, after)
         return after

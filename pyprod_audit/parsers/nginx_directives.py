@@ -54,3 +54,13 @@ worker_processes worker_rlimit_nofile
 # Names that are unlikely to be an argument: where one starts a line inside another directive, a `;` is missing. They
 # also tell a file of nginx from others.
 DISTINCTIVE: Final = frozenset(_DISTINCTIVE.split())
+
+# Directives that take any number of words and check none of them. Where the `;` of one is missing, nginx takes the
+# directive of the next line for further words, and says nothing.
+TAKE_ANY_WORDS: Final = frozenset(
+    {
+        "addition_types", "ancient_browser", "brotli_types", "charset_types", "gzip_types", "index", "log_format",
+        "proxy_cache_bypass", "proxy_no_cache", "server_name", "ssi_types", "sub_filter_types", "try_files",
+        "valid_referers", "xslt_types", "zstd_types",
+    }
+)  # fmt: skip

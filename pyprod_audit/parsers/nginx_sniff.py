@@ -27,6 +27,10 @@ _BLOCK = lazy(
     [ \t]*(?:\r?\n[ \t]*)?\{""",
     re.MULTILINE | re.VERBOSE,
 )
+# A block of nginx that takes its contents from files; the others that know `server {` quote the names of files.
+_BLOCK_OF_FILES = lazy(
+    r"(?:http|events|server|stream)\s*+\{[^{}]{0,500}?(?<=[\s;{])include[ \t]++[^\s\"';{}]++[ \t]*+;"
+)
 # Too short or too common to be told apart without a path that speaks of nginx.
 _COMMON = frozenset(
     {"root", "index", "return", "include", "resolver", "expires", "internal", "gzip", "deny", "allow", "set"}
@@ -53,10 +57,12 @@ def looks_like_nginx(path: str, text: str) -> bool:
         return named or block or (first is not None and first[1] in DISTINCTIVE and first[1] in names)
     if names.isdisjoint(_COMMON):
         return named and block
-    return named or _LOCATION.search(head) is not None or (names == {"include"} and _only_includes(head))
+    if named or _LOCATION.search(head) is not None:
+        return True
+    return "include" in names and ((block and _BLOCK_OF_FILES.search(head) is not None) or _only_includes(head))
 
 
 def _only_includes(head: str) -> bool:
     """Whether every statement is an `include` with an unquoted name; BIND and dhcpd have quotes around it."""
-    lines = (line.partition("#")[0].strip() for line in head.split("\n"))
+    lines = [line.partition("#")[0].strip() for line in head.split("\n")]
     return all(_INCLUDE.fullmatch(line) for line in lines if line)
