@@ -104,7 +104,7 @@ def _record(
             seen.add_variant(own, variant, checked.findings)
             continue
         if variant:
-            same = (*place, _text_without_address(rule, hit))
+            same = (*place, _text_without_address(rule, hit, _address(subject)))
             if same in seen.variants:
                 seen.add_variant(same, variant, checked.findings)
                 continue
@@ -141,9 +141,9 @@ def _origin(subject: Subject) -> tuple[str, tuple[Via, ...]]:
     return (subject.variant, subject.via) if isinstance(subject, Resource) else ("", ())
 
 
-def _text_without_address(rule: Rule, hit: Hit) -> str:
+def _text_without_address(rule: Rule, hit: Hit, address: str) -> str:
     """The message with the subject's address left out: what two deployments of the same lines have in common."""
-    return fill(hit.message or rule.message, {"address": "", "name": "", **hit.values})
+    return fill(hit.message or rule.message, {"address": "", "name": "", **hit.values}).replace(address, "")
 
 
 def _subjects(rule: Rule, repository: Repository) -> Iterator[Subject]:
@@ -259,7 +259,7 @@ def _path(subject: Subject) -> str:
 def _owners(services: Iterable[Service]) -> dict[int, str]:
     owners: dict[int, str] = {}
     for service in services:
-        for part in (service.container, service.pod, service.workload, service.image):
+        for part in (service.container, service.pod, service.workload, service.image, service.compose):
             if part is not None:
                 owners.setdefault(id(part), service.name)
     return owners

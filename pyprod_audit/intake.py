@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyprod_audit.discover import (
-    HELM_REASON,
-    HELM_TEMPLATE,
     NEEDS_CONTENT,
     Discovery,
     Limits,
@@ -25,7 +23,7 @@ from pyprod_audit.model import Deployment, Parsed, Problem, Resource, SourceFile
 from pyprod_audit.model.tree import NO_CHOICES
 from pyprod_audit.options import Progress
 from pyprod_audit.parsers import parser_for
-from pyprod_audit.parsers.kustomize_patches import KUSTOMIZE_REASON, kustomize_patches
+from pyprod_audit.parsers.kustomize_patches import kustomize_patches
 from pyprod_audit.parsers.recognise import classify_content
 
 _PATCH = "kustomize-patch"
@@ -54,10 +52,11 @@ class Intake:
     notes: list[str] = field(default_factory=list)
     prefix: str = ""
     reader: Callable[[str], SourceFile | None] | None = None
+    opener: Callable[[str], bytes | None] | None = None
 
     def tree(self, deployment: Deployment = NO_CHOICES) -> Tree:
         """The tree for evaluators: what was read, what else can be, and what the user says about the deployment."""
-        return Tree(frozenset(self.paths), self.files, self.reader, deployment)
+        return Tree(frozenset(self.paths), self.files, self.reader, deployment, self.opener)
 
 
 def from_folder(
@@ -76,16 +75,13 @@ def from_folder(
     wanted = list(_wanted(found, skipped))
     reader = Reader(root, limits)
     intake.reader = lambda path: _text(reader.read(path))
+    intake.opener = lambda path: data if isinstance(data := reader.data(path), bytes) else None
     tally = Counter[str]()
     patches = _patches(found, reader)
     for number, (path, kind) in enumerate(wanted):
         if progress is not None and number % 64 == 0:
             progress("read", number, len(wanted))
-        if path in patches:
-            skipped[KUSTOMIZE_REASON] += 1
-            _keep_patch(reader.read(path, _PATCH), intake)
-            continue
-        source = reader.read(path, kind)
+        source = reader.read(path, _PATCH if path in patches else kind)
         if isinstance(source, Skipped):
             skipped[source.reason] += 1
         elif isinstance(source, Problem):
@@ -116,12 +112,9 @@ def from_sources(sources: Iterable[SourceFile], extra_paths: Iterable[str] = ())
     skipped = Counter[str]()
     for source in given:
         kind = helm.get(source.path) or classify(source.path)
-        if kind == HELM_TEMPLATE:
-            skipped[HELM_REASON] += 1
-        elif source.path in patches:
-            skipped[KUSTOMIZE_REASON] += 1
-            _keep_patch(SourceFile(source.path, source.text, _PATCH), intake)
-        elif kind is not None:
+        if source.path in patches:
+            kind = _PATCH
+        if kind is not None:
             _take(SourceFile(source.path, source.text, kind), intake, tally)
     intake.counts = FileCounts(
         seen=len(intake.paths), parsed=tally["parsed"], partial=tally["partial"], failed=tally["failed"],
@@ -160,12 +153,6 @@ def _patches(found: Discovery, reader: Reader) -> set[str]:
 
 def _text(source: SourceFile | Skipped | Problem) -> SourceFile | None:
     return source if isinstance(source, SourceFile) else None
-
-
-def _keep_patch(source: SourceFile | Skipped | Problem, intake: Intake) -> None:
-    """Patches are not applied, but rules look into them before they call something missing."""
-    if isinstance(source, SourceFile):
-        intake.files[source.path] = source
 
 
 def _take(source: SourceFile, intake: Intake, tally: Counter[str]) -> None:

@@ -115,8 +115,9 @@ def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOp
             catalogue, select=options.select, ignore=options.ignore, profile=options.profile or Profile.STANDARD
         )
     with clock.stage("evaluate"):
-        resources, problems = evaluate(intake.resources, intake.tree(options.deployment))
-    repository = Repository(intake.files, intake.paths, resources)
+        evaluated = evaluate(intake.resources, intake.tree(options.deployment))
+    problems = evaluated.problems
+    repository = Repository(intake.files, intake.paths, evaluated.resources)
     with clock.stage("link"):
         try:
             repository.services = build(repository, config.services if config is not None else ())
@@ -141,7 +142,7 @@ def _audit(intake: Intake, clock: _Clock, config: Config | None, options: ScanOp
         root=root,
         prefix=intake.prefix,
         version=__version__,
-        notes=intake.notes,
+        notes=(*intake.notes, *evaluated.notes),
     )
 
 

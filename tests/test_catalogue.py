@@ -76,7 +76,7 @@ def test_the_index_holds_every_rule() -> None:
 
 def test_every_name_starts_with_a_known_technology() -> None:
     known = {
-        "app", "asgi", "backup", "celery", "django", "docker", "flask", "gateway", "gunicorn", "helm", "hpa",
+        "app", "asgi", "backup", "celery", "compose", "django", "docker", "flask", "gateway", "gunicorn", "helm", "hpa",
         "image", "ingress", "k8s", "lock", "manifest", "migration", "nginx", "pgbouncer", "pip", "pod", "pool",
         "postgres", "probe", "python", "requirements", "secret", "server", "service", "shell", "sqlite",
         "terraform", "tls", "uvicorn", "uwsgi", "venv", "wsgi",

@@ -7,6 +7,7 @@ import pytest
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Skip
 from pyprod_audit.checks.kubernetes_selection import near_misses, select
+from pyprod_audit.evaluate import evaluate
 from pyprod_audit.intake import from_sources
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
 
@@ -27,6 +28,14 @@ spec: {selector: {LABELS}, ports: [{port: 80}]}
 def repository(files: dict[str, str], others: tuple[str, ...] = ()) -> Repository:
     intake = from_sources([SourceFile(path, text) for path, text in files.items()], others)
     return Repository(intake.files, intake.paths, intake.resources)
+
+
+def deployed(files: dict[str, str]) -> Repository:
+    """The repository with what its kustomizations make of the objects."""
+    intake = from_sources([SourceFile(path, text) for path, text in files.items()])
+    evaluated = evaluate(intake.resources, intake.tree())
+    resources = evaluated.resources
+    return Repository(intake.files, intake.paths, resources)
 
 
 def pod(name: str, labels: str) -> str:
@@ -89,7 +98,7 @@ def test_near_misses_are_called_alike() -> None:
     [
         ({}, (), Skip),
         ({"far/mailer.yaml": pod("mailer", "app: mailer")}, (), Cannot),
-        ({"k8s/api.yaml": pod("checkout-api", "app: checkout-api")}, ("charts/x/Chart.yaml",), Cannot),
+        ({"k8s/api.yaml": pod("checkout-api", "app: checkout-api"), "charts/x/Chart.yaml": "name: x"}, (), Cannot),
         (
             {
                 "k8s/api.yaml": pod("checkout-api", "app: checkout-api"),
@@ -110,52 +119,65 @@ def test_without_near_misses_nothing_is_said(
 
 
 @pytest.mark.parametrize(
-    ("kustomization", "open_"),
+    ("kustomization", "why"),
     [
-        ("resources: [web.yaml]", False),
-        ("resources: [web.yaml]\nimages: [{name: web, newTag: '2'}]\nnamespace: shop", False),
-        ("resources: [web.yaml]\nlabels: [{pairs: {team: a}}]", False),
-        ("resources: [other.yaml]\npatches: [{path: p.yaml}]", False),
-        ("resources: [web.yaml]\nlabels: [{pairs: {team: a}, includeSelectors: true}]", True),
-        ("resources: [web.yaml]\ncommonLabels: {team: a}", True),
-        ("resources: [web.yaml, 'https://git.example.com/base?ref=v1']", True),
-        ("resources: [web.yaml, missing.yaml]", True),
-        ("resources: [web.yaml]\nhelmCharts: [{name: x}]", True),
-        ("resources: [web.yaml]\npatchesStrategicMerge: [p.yaml]", True),
+        ("resources: [web.yaml]", ""),
+        ("resources: [web.yaml]\nimages: [{name: web, newTag: '2'}]\nnamespace: shop", ""),
+        ("resources: [web.yaml]\nlabels: [{pairs: {team: a}, includeSelectors: true}]", ""),
+        ("resources: [web.yaml]\npatches: [{target: {kind: Service}, patch: '[{op: remove, path: /spec/ports}]'}]", ""),
+        (
+            "resources: [web.yaml, 'https://git.example.com/base?ref=v1']",
+            "k8s/kustomization.yaml: https://git.example.com/base?ref=v1 is on another host",
+        ),
+        ("resources: [web.yaml, missing.yaml]", "k8s/kustomization.yaml: missing.yaml is not in the repository"),
+        (
+            "resources: [web.yaml]\nhelmCharts: [{name: x}]",
+            "k8s/kustomization.yaml: the chart x is not rendered",
+        ),
+        # Refused as a whole: what the file would have become is not known.
+        (
+            "resources: [web.yaml]\npatches: [{path: gone.yaml}]",
+            "k8s/kustomization.yaml: it was not evaluated: there is no gone.yaml in the repository",
+        ),
     ],
 )
-def test_kustomizations_that_leave_a_file_open(kustomization: str, open_: bool) -> None:
-    found = repository(
+def test_what_kustomizations_leave_open(kustomization: str, why: str) -> None:
+    found = deployed(
         {
             "k8s/kustomization.yaml": kustomization,
             "k8s/web.yaml": service("web", "app: web"),
-            "k8s/other.yaml": pod("other", "app: other"),
-        }
-    )
-    resource, _ = the_service(found)
-    assert (origins.changes(resource, found) is not None) is open_
-
-
-def test_overlays_reach_their_base_even_in_a_circle() -> None:
-    found = repository(
-        {
-            "base/kustomization.yaml": "resources: [web.yaml, ../prod]",
-            "base/web.yaml": service("web", "app: web"),
-            "prod/kustomization.yaml": "resources: [../base]\ncomponents: [../extra]",
-            "extra/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
-            "patches: [{path: p.yaml}]",
+            "other.yaml": pod("other", "app: other"),
         }
     )
     resource, _ = the_service(found)
     doubt = origins.changes(resource, found)
+    assert (doubt.because if doubt else "") == why
+    other = found.of_kind("k8s.pod")[0]
+    assert origins.changes(other, found) is None
+
+
+def test_bases_in_a_circle_leave_their_objects_open() -> None:
+    found = deployed(
+        {
+            "top/kustomization.yaml": "resources: [../base]",
+            "base/kustomization.yaml": "resources: [web.yaml, ../prod]",
+            "base/web.yaml": service("web", "app: web"),
+            "prod/kustomization.yaml": "resources: [../base]",
+        }
+    )
+    resource, _ = the_service(found)
+    assert resource.variant == ""
+    doubt = origins.changes(resource, found)
     assert doubt is not None
-    assert doubt.because == "extra/kustomization.yaml has patches that are not evaluated"
+    assert doubt.because == (
+        "top/kustomization.yaml: it was not evaluated: kustomizations include each other: ../base is being evaluated"
+    )
 
 
 @pytest.mark.parametrize(
     ("files", "others"),
     [
-        ({}, ("deploy/chart/Chart.yaml",)),
+        ({"deploy/chart/Chart.yaml": "name: never-rendered"}, ()),
         ({}, ("helmfile.yaml",)),
         ({"flux.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\nspec: {}"}, ()),
     ],

@@ -60,7 +60,12 @@ def test_by_name(path: str, kind: str | None) -> None:
         ),
         ("schema.json", '{"properties": {"apiVersion": {}, "kind": {}}}', "text"),
         ("settings.json", '{"debug": false}', "text"),
-        ("compose.yaml", "services:\n  web:\n    image: x\n", "yaml"),
+        ("compose.yaml", "services:\n  web:\n    image: x\n", "compose"),
+        ("docker-compose-web.yml", "version: '3'\n\nservices:\n  web:\n    image: x\n", "compose"),
+        ("compose.override.yml", "volumes:\n  data:\n", "compose"),
+        ("local.compose.yaml", '"services":\n  web:\n    image: x\n', "compose"),
+        ("deploy-docker-compose.yml", "on: push\njobs:\n  web:\n    services:\n      db: {}\n", "yaml"),
+        ("decompose.yaml", "services:\n  web:\n    image: x\n", "yaml"),
         ("site.conf", "server {\n  listen 80;\n  location / { proxy_pass http://app; }\n}\n", "nginx"),
         ("supervisord.conf", "[supervisord]\nnodaemon=true\n", "text"),
         ("bin/start", "#!/usr/bin/env bash\nexec gunicorn app:app\n", "shell"),
@@ -82,9 +87,16 @@ def test_helm_charts() -> None:
         "chart/Chart.yaml", "chart/values.yaml", "chart/values-prod.yaml", "chart/templates/web.yaml",
         "chart/templates/sub/job.yml", "chart/templates/NOTES.txt", "chart/crds/x.yaml", "chart/ci/small-values.yaml",
         "chart/charts/db/Chart.yaml", "chart/charts/db/templates/db.yaml", "chart/charts/db/values.yaml",
+        "chart/templates/_helpers.tpl", "chart/templates/conf/nginx.conf", "chart/values/dev.yaml", "chart/README.md",
+        "chart/values.schema.yaml", "chart/values.yaml.md", "chart/files/templates/a.yaml", "chart/ci/other.yaml",
         "templates/web.yaml", "other/templates/x.yaml", "values.yaml", "MyChart.yaml", "my/templates/y.yaml",
     ]  # fmt: skip
     assert helm_kinds(paths) == {
+        "chart/Chart.yaml": "helm-chart",
+        "chart/charts/db/Chart.yaml": "helm-chart",
+        "chart/templates/_helpers.tpl": "helm-template",
+        "chart/templates/conf/nginx.conf": "helm-template",
+        "chart/values/dev.yaml": "helm-values",
         "chart/values.yaml": "helm-values",
         "chart/values-prod.yaml": "helm-values",
         "chart/ci/small-values.yaml": "helm-values",
@@ -98,6 +110,7 @@ def test_helm_charts() -> None:
 
 def test_chart_at_the_root() -> None:
     assert helm_kinds(["Chart.yaml", "templates/a.yaml", "values.yaml", "x/templates/b.yaml"]) == {
+        "Chart.yaml": "helm-chart",
         "templates/a.yaml": "helm-template",
         "values.yaml": "helm-values",
     }

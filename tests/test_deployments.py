@@ -11,9 +11,11 @@ import pytest
 from pyprod_audit import engine
 from pyprod_audit.catalogue import Rule
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome
-from pyprod_audit.findings import Confidence, Profile, Severity
+from pyprod_audit.findings import Confidence, Profile, Report, Severity
 from pyprod_audit.model import Derived, Node, OpenMapping, Repository, Resource, SourceFile, Unknown, Via
+from pyprod_audit.options import ScanOptions
 from pyprod_audit.parsers.yaml_events import parse_documents
+from pyprod_audit.pipeline import scan_sources
 from pyprod_audit.vocabulary import compile_test
 
 VALUES = SourceFile("values.yaml", "size: 5\n")
@@ -125,3 +127,30 @@ def test_absence_is_undecided_where_more_keys_may_come(test: dict[str, Any]) -> 
     assert compile_test({"path": "size", "equals": 1})(opened).outcome is True
     assert opened.get("memory") is opened.get("memory.limit") is rest
     assert opened.get("size") is node.mapping["size"]
+
+
+BASE = {
+    "base/kustomization.yaml": "resources: [web.yaml]\n",
+    "base/web.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n"
+    "    - {name: web, image: 'registry.example.com/web:1.4.2'}\n",
+}
+OVERLAY = "resources: [../../base]\n"
+
+
+def overlays(*names: str) -> Report:
+    files = BASE | {f"overlays/{name}/kustomization.yaml": OVERLAY for name in names}
+    sources = [SourceFile(path, text) for path, text in files.items()]
+    return scan_sources(sources, options=ScanOptions(select=("K8S-001",)))
+
+
+def test_overlays_for_development_are_not_judged_beside_others() -> None:
+    report = overlays("development", "prod", "staging")
+    (finding,) = report.findings
+    assert (finding.path, finding.variants) == ("base/web.yaml", ("overlays/prod", "overlays/staging"))
+    assert report.notes == ("overlays for development are not judged beside the others: overlays/development",)
+
+
+def test_an_overlay_for_development_is_judged_when_there_is_no_other() -> None:
+    report = overlays("development")
+    (finding,) = report.findings
+    assert (finding.variants, report.notes) == (("overlays/development",), ())

@@ -364,13 +364,30 @@ class TestExclude:
         assert not excludes("a/keep.yaml")
 
 
-def test_helm_templates_are_skipped_and_values_kept(tmp_path: Path) -> None:
+def test_files_of_charts_are_read(tmp_path: Path) -> None:
     put(tmp_path, "chart/Chart.yaml")
     put(tmp_path, "chart/values.yaml")
     put(tmp_path, "chart/templates/web.yaml", "{{ .Values.x }}")
     found = discover(tmp_path)
-    assert found.kinds["chart/values.yaml"] == "helm-values"
-    assert reasons(found) == {"chart/templates/web.yaml": "Helm template (rendering is not supported yet)"}
+    assert found.kinds == {
+        "chart/Chart.yaml": "helm-chart",
+        "chart/templates/web.yaml": "helm-template",
+        "chart/values.yaml": "helm-values",
+    }
+    assert reasons(found) == {}
+
+
+def test_bytes_are_read_on_the_same_terms_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.tgz").write_bytes(b"\x1f\x8b\0")
+    (tmp_path / "linked.tgz").symlink_to(tmp_path / "a.tgz")
+    (tmp_path / "large.tgz").write_bytes(b"0" * 20)
+    reader = Reader(tmp_path, Limits(file_bytes=10))
+    assert reader.data("a.tgz") == b"\x1f\x8b\0"
+    assert isinstance(reader.read("a.tgz"), Skipped)
+    assert isinstance(reader.data("linked.tgz"), Skipped)
+    assert isinstance(reader.data("large.tgz"), Skipped)
+    assert isinstance(reader.data("../a.tgz"), Skipped)
+    assert isinstance(reader.data("absent.tgz"), Skipped)
 
 
 def test_kustomize_patches() -> None:

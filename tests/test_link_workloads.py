@@ -40,7 +40,8 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
 
 def repository(files: Mapping[str, str]) -> Repository:
     intake = from_sources([SourceFile(path, text) for path, text in files.items()])
-    resources, problems = evaluate(intake.resources, intake.tree())
+    evaluated = evaluate(intake.resources, intake.tree())
+    resources, problems = evaluated.resources, evaluated.problems
     assert not problems
     found = Repository(intake.files, intake.paths, resources)
     found.services = build(found)

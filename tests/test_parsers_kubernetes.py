@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pyprod_audit.model import Node, Parsed, Resource, SourceFile, Unknown
 from pyprod_audit.model.kubernetes import (
     annotations_of,
-    env_of,
     labels_of,
     name_of,
     named_ports,
@@ -388,13 +387,9 @@ def test_labels_that_are_filled_in_are_unknown():
     assert isinstance(pod_labels(only(read(text), "k8s.podspec")), Unknown)
 
 
-def test_ports_and_environment_of_a_container():
+def test_ports_of_a_container():
     container = only(read(WEB), "k8s.container")
     assert {name: node.value for name, node in named_ports(container).items()} == {"http": 8000}
-    env = env_of(container)
-    assert (env["PORT"].value, env["EMPTY"].value) == ("8001", "")
-    assert env["PASSWORD"].value == Unknown("secretKeyRef db/password", "the value comes from a secretKeyRef")
-    assert env["PASSWORD"].key.text == "valueFrom"
 
 
 def node_of(text: str) -> Node:
@@ -463,7 +458,6 @@ def test_any_input_gives_a_result(text):
         if resource.kind == "k8s.podspec":
             pod_labels(resource)
         if resource.kind == "k8s.container":
-            env_of(resource)
             named_ports(resource)
 
 

@@ -16,6 +16,7 @@ from pyprod_audit.checks.scaling_targets import SCALED, scaled_by
 from pyprod_audit.checks.traffic import services_for
 from pyprod_audit.checks.workload_view import present
 from pyprod_audit.link.network import same_namespace
+from pyprod_audit.link.variants import exclude_each_other, together
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, place_of
@@ -195,7 +196,7 @@ def rival_scalers(scaler: Resource, context: Context) -> Outcomes:
 def _vertical(scaler: Resource, repository: Repository) -> Outcomes:
     measured = {name: node for name, _, node in scaled_resources(scaler)}
     reference = _reference(scaler)
-    for vertical in repository.of_kind("k8s.verticalpodautoscaler"):
+    for vertical in together(repository.of_kind("k8s.verticalpodautoscaler"), scaler, repository):
         target = vertical.node.get("spec.targetRef")
         if target is None or (target.text_at("kind"), target.text_at("name")) != reference:
             continue
@@ -237,7 +238,10 @@ def _rivals(scaler: Resource, repository: Repository) -> list[Resource]:
     return [
         one
         for one in by_target.get(_reference(scaler), ())
-        if one is not scaler and one.address != scaler.address and _together(one, scaler)
+        if one is not scaler
+        and one.address != scaler.address
+        and _together(one, scaler)
+        and not exclude_each_other(one, scaler, repository)
     ]
 
 

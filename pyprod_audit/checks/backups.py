@@ -27,7 +27,7 @@ def database_without_backup(repository: Repository, _context: Context) -> Outcom
     own = [one for one in datastores(repository) if one.runs_as != "cloud" and one.kind and not one.replica]
     lasting = [one for one in own if one.lasting is not False and not is_rehearsal(one.resource)]
     if not lasting:
-        yield Skip("no database in the cluster keeps its data")
+        yield Skip("no database that is run here keeps its data")
         return
     seen: set[tuple[str, str]] = set()
     for datastore in lasting:
@@ -44,7 +44,9 @@ def _judged(datastore: Datastore, repository: Repository) -> Outcomes:
     if datastore.lasting is None:
         yield Cannot(datastore.span, "whether its data outlives the pod is known only at deploy time")
         return
-    maybe = _mentioned(datastore.kind, repository)
+    maybe = _mentioned(datastore.kind, repository) or (
+        _in_scripts(repository) if datastore.runs_as == "compose" else None
+    )
     if maybe is not None:
         yield Cannot(maybe.span, f"{datastore.address}: {maybe.because}")
         return
@@ -94,6 +96,9 @@ def _arrangements(kind: str, repository: Repository) -> Iterator[Resource]:
         image = images.get(id(job))
         if _job_backs_up(kind, job) and _dumps_at(image, repository) in ("", kind):
             yield job
+    for service in repository.of_kind("compose.service"):
+        if _service_backs_up(kind, service):
+            yield service
     for script in repository.of_kind("shell.script", "cron.entry"):
         if any(_dumps(kind, command) for command in script.node.items_at("commands")):
             yield script
@@ -112,6 +117,13 @@ def _job_backs_up(kind: str, job: Resource) -> bool:
         if any(speaks_of_backups(text) or mention(kind, text) for text in texts):
             return True
     return False
+
+
+def _service_backs_up(kind: str, service: Resource) -> bool:
+    """Whether a service of Compose by its name, its image or its command is about backups."""
+    words = (*service.node.items_at("entrypoint"), *service.node.items_at("command"))
+    texts = [service.address, _written(service.node.get("image")), *(_written(word) for word in words)]
+    return any(speaks_of_backups(text) or mention(kind, text) for text in texts)
 
 
 def _dumps_at(image: Resource | None, repository: Repository) -> str:
@@ -141,6 +153,15 @@ def _dumps(kind: str, command: Node) -> bool:
 def _mentioned(kind: str, repository: Repository) -> Cannot | None:
     """A file that speaks of backups without showing that they are made."""
     return repository.memo(f"backups.mentioned.{kind}", lambda repo: _mention(kind, repo))
+
+
+def _in_scripts(repository: Repository) -> Cannot | None:
+    """A script that speaks of backups: what is beside Compose may copy volumes with any tool."""
+    for script in repository.of_kind("shell.script"):
+        at = script.source.text.lower().find("backup")
+        if at >= 0:
+            return Cannot(Span(script.source, at, at + len("backup")), f"{script.path} speaks of backups")
+    return None
 
 
 def _mention(kind: str, repository: Repository) -> Cannot | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from pyprod_audit.checks import compose_ports
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
 from pyprod_audit.checks.kubernetes_ports import asks_for, containers_of, declared, mentioned, ports_in_words
@@ -69,6 +70,8 @@ def _asked(service: Service, port: int | None, repository: Repository) -> Iterat
     """Who connects to the server's port from outside of the container: a place and what stands there."""
     container, pod = service.container, service.pod
     if container is None or pod is None:
+        if service.compose is not None:
+            yield from compose_ports.asking(service.compose, port, repository)
         yield from _exposed(service, port)
         return
     alone = len(containers_of(pod, repository)) == 1
@@ -114,6 +117,8 @@ def ports_disagree(service: Service, context: Context) -> Outcomes:
         yield Cannot(process.span, in_words(bound))
     elif service.container is not None:
         yield from _declared_ports(service, service.container, bound, process, context.repository)
+    elif service.compose is not None:  # what EXPOSE says is documentation there
+        yield from compose_ports.disagreeing(service.compose, bound, _listens(bound, process), context.repository)
     else:
         yield from _exposed_ports(service, bound, process)
         yield from _proxied_ports(service, bound, process, context.repository)

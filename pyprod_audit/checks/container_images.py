@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import image_override, is_built_by_skaffold, patch_that_sets
 from pyprod_audit.checks.workload_view import image_name, is_injected, is_one_shot, present
-from pyprod_audit.model import Node, Resource, Span
+from pyprod_audit.link.kustomizations import is_left_out
+from pyprod_audit.model import Node, Repository, Resource, Span
 from pyprod_audit.model.patterns import lazy
 
 # distribution/reference: a registry's host may have capitals, the repository's path may not.
@@ -24,7 +26,7 @@ _LONGEST_REFERENCE: Final = 512
 def moving_tag(subject: Resource, context: Context) -> Outcomes:
     """An image is named by a tag that moves, so that nobody can say what runs, nor go back to it."""
     if subject.kind == "kustomize.kustomization":
-        yield from _kustomization_tags(subject)
+        yield from _kustomization_tags(subject, context)
         return
     image = present(subject.node, "image")
     if image is None or is_injected(subject):
@@ -53,15 +55,19 @@ def moving_tag(subject: Resource, context: Context) -> Outcomes:
     yield Hit(image.span, values, related=related, message=message)
 
 
-def _kustomization_tags(kustomization: Resource) -> Outcomes:
-    """Tags that a kustomization writes over those of the manifests."""
+def _kustomization_tags(kustomization: Resource, context: Context) -> Outcomes:
+    """Tags that a kustomization writes over those of images that are not in the repository."""
+    if is_left_out(kustomization, context.repository):
+        yield Skip("it is for development")
+        return
+    told = context.repository.memo("checks.image_places", lambda repo: frozenset(_image_places(repo)))
     entries = kustomization.node.items_at("images")
     if not entries:
         yield Skip("it replaces no images")
         return
     for entry in entries:
         tag = present(entry, "newTag")
-        if tag is None or present(entry, "digest") is not None:
+        if tag is None or present(entry, "digest") is not None or (tag.source.path, tag.start) in told:
             continue
         if tag.is_unknown:
             yield cannot(tag)
@@ -73,6 +79,14 @@ def _kustomization_tags(kustomization: Resource) -> Outcomes:
                 message="{address} sets {image} to the tag {tag}, which moves",
                 address=f"{kustomization.address}/images[{entry.text_at('name')}]",
             )
+
+
+def _image_places(repository: Repository) -> Iterator[tuple[str, int]]:
+    """Where the images of containers stand, as far as kustomizations set them."""
+    for container in repository.of_kind("k8s.container", "k8s.initcontainer"):
+        image = container.node.get("image")
+        if image is not None and image.source.kind == "kustomization":
+            yield image.source.path, image.start
 
 
 def _tag_of(text: str) -> str | None:
@@ -99,7 +113,7 @@ def _moves(tag: str) -> bool:
 def _filled_in(container: Resource, context: Context) -> str:
     """What in the repository replaces the tag before the manifest is applied; empty when nothing does."""
     name = image_name(container)
-    if image_override(name, context.repository) is not None:
+    if image_override(container, name, context.repository) is not None:
         return f"a kustomization replaces the tag of {name}"
     if is_built_by_skaffold(name, context.repository):
         return f"Skaffold builds {name} and fills in its tag"

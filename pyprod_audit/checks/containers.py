@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.chart_defaults import left_to_installer
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.limit_ranges import Supplied, supplied
 from pyprod_audit.checks.workload_view import (
@@ -18,6 +19,7 @@ from pyprod_audit.checks.workload_view import (
     present,
 )
 from pyprod_audit.link.datastores import datastores
+from pyprod_audit.link.variants import together
 from pyprod_audit.link.workloads import autoscalers
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of, place_of
@@ -134,7 +136,7 @@ def liveness_probe_missing(container: Resource, context: Context) -> Outcomes:
     elif is_added_to(container.node):
         yield Cannot(container.node.anchor, "a template adds to the container")
     else:
-        yield Hit(container.node.anchor)
+        yield left_to_installer(container, "livenessProbe", context.repository) or Hit(container.node.anchor)
 
 
 def _not_judged(container: Resource) -> Skip | Cannot | None:
@@ -195,13 +197,13 @@ def _open_answer(container: Resource, key: str, default: Supplied | None, reposi
         return Cannot(container.node.anchor, f"a Kustomize patch sets resources: {patch}")
     if is_added_to(container.node):
         return Cannot(container.node.anchor, "a template adds to the container")
-    return None
+    return left_to_installer(container, "resources", repository)
 
 
 def _vertical_autoscaler(container: Resource, repository: Repository) -> Resource | None:
     """The VerticalPodAutoscaler that writes the requests of the container's workload."""
     owner = object_of(container)
-    for scaler in repository.of_kind("k8s.verticalpodautoscaler"):
+    for scaler in together(repository.of_kind("k8s.verticalpodautoscaler"), container, repository):
         target = scaler.node.get("spec.targetRef")
         same = target is not None and target.text_at("name") == name_of(owner)
         if same and scaler.node.text_at("spec.updatePolicy.updateMode") != "Off":

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyprod_audit.checks.api import Context, Hit, Outcome, Outcomes, Skip, cannot
-from pyprod_audit.evaluate.terraform import reference_target, reference_targets
+from pyprod_audit.checks.terraform_view import mentioned, referred, refers, same_root
 from pyprod_audit.model import Node, Repository, Resource
 
 _HEALTHY_PERCENT = 100  # ECS's default of minimumHealthyPercent
@@ -58,15 +58,14 @@ def _scaler(resource: Resource, repository: Repository) -> Resource | Node | Non
     name = resource.node.text_at("name")
     unclear: Node | None = None
     for target in repository.of_kind("tf.aws_appautoscaling_target"):
-        if target.parent is not resource.parent or target.node.text_at("service_namespace") not in ("ecs", None):
+        if not same_root(target, resource) or target.node.text_at("service_namespace") not in ("ecs", None):
             continue
         called = target.node.get("resource_id")
         if called is None:
             continue
-        references = reference_targets(called)
-        if resource.address in references or (name and (called.text or "").endswith(f"/{name}")):
+        if refers(target, called, resource) or (name and (called.text or "").endswith(f"/{name}")):
             return target
-        if called.is_unknown and not any(one.startswith("aws_ecs_service.") for one in references):
+        if called.is_unknown and not any("aws_ecs_service." in one for one in mentioned(target, called)):
             unclear = called
     return unclear
 
@@ -147,13 +146,8 @@ def _start_in_peace(resource: Resource, context: Context) -> Iterator[Outcome]:
 
 
 def _target_group(balancer: Node, resource: Resource, repository: Repository) -> Resource | None:
-    arn = balancer.get("target_group_arn")
-    target = reference_target(arn) if arn is not None else None
-    for kind in ("tf.aws_lb_target_group", "tf.aws_alb_target_group"):
-        for group in repository.of_kind(kind):
-            if group.address == target and group.parent is resource.parent:
-                return group
-    return None
+    group = referred(resource, balancer.get("target_group_arn"), repository)
+    return group if group is not None and group.kind in ("tf.aws_lb_target_group", "tf.aws_alb_target_group") else None
 
 
 def _number(node: Node | None, default: float) -> float:

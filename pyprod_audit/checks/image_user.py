@@ -140,7 +140,7 @@ def image_runs_as_root(service: Service, context: Context) -> Outcomes:
         yield Cannot(user.place, "a Procfile beside the Dockerfile: the platform may build the application without it")
         return
     if service.workload is None and _set_by_a_chart(repository):
-        yield Cannot(user.place, "a Helm chart of the repository sets the user of its pods")
+        yield Cannot(user.place, "a Helm chart of the repository sets the user of pods whose image may be this one")
         return
     how = f"USER {user.name}" if stage.node.get("user") is not None else "there is no USER instruction"
     related = []
@@ -156,7 +156,10 @@ def _is_a_base(stage: Resource) -> bool:
 
 
 def _decided_by_pod(service: Service) -> Node | None:
-    """The `runAsUser` or `runAsNonRoot` that decides for the container instead of the image."""
+    """The `runAsUser` or `runAsNonRoot`, or Compose's `user`, that decides for the container instead of the image."""
+    if service.compose is not None:
+        user = service.compose.node.get("user")
+        return None if user is None or (user.text or "").partition(":")[0] in ("0", "root") else user
     chosen, asked = _security(service, "runAsUser"), _security(service, "runAsNonRoot")
     if chosen is not None:
         return chosen
@@ -220,12 +223,14 @@ def _script_drops(script: Resource) -> bool:
 
 
 def _set_by_a_chart(repository: Repository) -> bool:
-    """Whether values of a Helm chart set `runAsUser` or `runAsNonRoot`."""
+    """Whether a chart sets `runAsUser` or `runAsNonRoot` of a pod whose image is not known to be built elsewhere."""
 
     def build(repo: Repository) -> bool:
-        names = {"runAsNonRoot", "runAsUser"}
+        charts = {release.variant for release in repo.of_kind("helm.release")}
         return any(
-            not names.isdisjoint(node.mapping) for values in repo.of_kind("helm.values") for node in values.node.walk()
+            service.image is None and _decided_by_pod(service) is not None
+            for service in repo.services
+            if service.workload is not None and service.workload.variant in charts
         )
 
     return repository.memo("checks.chart_sets_user", build)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
+from pyprod_audit.checks import compose_ports
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.nginx_view import is_public
 from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 from pyprod_audit.model.kubernetes import annotations_of, name_of, place_of
 
@@ -134,7 +136,7 @@ def _gateway_plaintext(gateway: Resource, repository: Repository) -> Outcomes:
     if any(one is not None and one.text in ("HTTPS", "TLS") for one in protocols):
         return
     routes = [route for route in repository.of_kind("k8s.httproute", "k8s.grpcroute") if _attached(route, gateway)]
-    routes = nearest(routes, gateway)
+    routes = nearest(together(routes, gateway, repository), gateway)
     if not routes:
         yield Skip("no route leads through it")
         return
@@ -186,6 +188,9 @@ def _istio_plaintext(gateway: Resource) -> Outcomes:
 
 def bypassed(service: Service, context: Context) -> Outcomes:
     """Nothing but the proxy is reached from outside when there is a proxy."""
+    if service.compose is not None:
+        yield from compose_ports.bypassed(service, service.compose, context.repository)
+        return
     services = [entry for entry in service.entries if entry.kind == "k8s.service"]
     proxies = [entry for entry in service.entries if entry.kind != "k8s.service"]
     if not services or not proxies:

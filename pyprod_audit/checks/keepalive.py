@@ -120,7 +120,8 @@ def _of_terraform(service: Service, repository: Repository) -> Iterator[tuple[fl
         balancer for balancer in repository.of_kind("tf.aws_lb", "tf.aws_alb")
         if balancer.node.text_at("load_balancer_type") in (None, "application")
     ]  # fmt: skip
-    if len(others) != 1 or others[0] is not service or len(balancers) != 1:
+    places = {(balancer.path, balancer.node.start) for balancer in balancers}  # one module may be called several times
+    if len(others) != 1 or others[0] is not service or len(places) != 1:
         return
     balancer = balancers[0]
     timeout = balancer.node.get("idle_timeout")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
-from pyprod_audit.checks.kubernetes_ports import asks_for, bind_ports
+from pyprod_audit.checks.kubernetes_ports import asks_for, bind_ports, declared
 from pyprod_audit.checks.kubernetes_selection import (
     labels_in_words,
     labels_place,
@@ -20,7 +20,14 @@ from pyprod_audit.checks.kubernetes_selection import (
 )
 from pyprod_audit.link.network import nearest
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
-from pyprod_audit.model.kubernetes import labels_of, name_of, namespace_of, pod_labels, selector_matches
+from pyprod_audit.model.kubernetes import (
+    labels_of,
+    name_of,
+    named_ports,
+    namespace_of,
+    pod_labels,
+    selector_matches,
+)
 from pyprod_audit.model.patterns import lazy
 
 # What tells the halves of one service apart: releases, colours, roles in a cluster.
@@ -65,7 +72,7 @@ def _in_another_namespace(service: Resource, selector: Node, repository: Reposit
     if not own or "$" in own or "{" in own:
         return None
     for pod in repository.of_kind("k8s.podspec"):
-        if pod.path == service.path and selector_matches(selector, pod_labels(pod)):
+        if pod.path == service.path and pod.variant == service.variant and selector_matches(selector, pod_labels(pod)):
             place = service.node.get("metadata.namespace") or selector
             return Hit(
                 place.anchor, {"own": own, "workload": workload_of(pod), "other": namespace_of(pod)},
@@ -172,10 +179,14 @@ def _stranger(main: Resource, other: Resource, service: Resource, context: Conte
 def _serves(pod: Resource, target: Node, repository: Repository) -> bool | None:
     """Whether a container of the pod declares the port, or is known to listen there; None when that is not known."""
     containers = repository.children(pod, "k8s.container")
+    left_open = False
     for container in containers:
-        for port in container.node.items_at("ports"):
-            if target.scalar in (port.text_at("name"), getattr(port.get("containerPort"), "scalar", None)):
-                return True
+        numbers, unknown = declared(container)
+        if target.scalar in numbers or target.text in named_ports(container):
+            return True
+        left_open = left_open or unknown is not None
+    if left_open:
+        return None
     known = bind_ports(containers, repository)
     if isinstance(target.scalar, int) and known is not None:
         return any(fact.value == target.scalar for fact in known.values())

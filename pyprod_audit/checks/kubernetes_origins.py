@@ -1,23 +1,18 @@
 """What may change or add to the Kubernetes objects of a repository after the plain manifests were read.
 
-Kustomizations lay patches, labels and components over manifests, charts and Terraform bring objects of their own, and
-none of that is rendered. A rule that misses something asks here before it says so.
+Kustomizations and charts may want more than the repository has (bases on other hosts, plug-ins, sub-charts), and
+Terraform brings objects of its own. A rule that misses something asks here before it says so.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot
-from pyprod_audit.model import Node, Repository, Resource
+from pyprod_audit.model import Repository, Resource
 from pyprod_audit.model.kubernetes import place_of
 
-# https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
-_CHANGES = ("patches", "patchesStrategicMerge", "patchesJson6902", "transformers", "replacements", "commonLabels")
-_BRINGS = ("generators", "helmCharts", "helmChartInflationGenerator")
-_INCLUDES = ("resources", "bases", "components")
 _INSTALLERS = {
     "k8s.helmrelease": "a Helm release",
     "k8s.helmchart": "a Helm chart",
@@ -28,43 +23,60 @@ _INSTALLERS = {
 _TERRAFORM = ("tf.kubernetes_", "tf.kubectl_manifest")
 
 
-@dataclass(slots=True)
-class _Layers:
-    """The kustomizations of a repository, by path."""
+class _Doubts(NamedTuple):
+    """Why what kustomizations deploy is not all known: by deployment, and by file where they were not evaluated."""
 
-    parents: dict[str, list[str]] = field(default_factory=dict)
-    children: dict[str, list[str]] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
+    by_variant: dict[str, str]
+    by_path: dict[str, str]
 
 
 def changes(resource: Resource, repository: Repository) -> Cannot | None:
-    """Why an object may be deployed otherwise than it is written: a kustomization that includes it is open."""
-    layers = repository.memo("checks.kustomize_layers", _layers)
-    above = _reach([resource.path], layers.parents)
-    for path in sorted(_reach(above, layers.children)):
-        if path in layers.reasons:
-            return Cannot(place_of(resource), f"{path} {layers.reasons[path]}")
-    return None
+    """Why an object may be deployed otherwise, or beside others: the kustomization that has it is open."""
+    doubts = repository.memo("checks.kustomize_doubts", _doubts)
+    found = doubts.by_variant.get(resource.variant) if resource.variant else doubts.by_path.get(resource.path)
+    return Cannot(place_of(resource), found) if found else None
 
 
 def additions(resource: Resource, repository: Repository) -> Cannot | None:
     """Why an object that is missing beside `resource` may exist all the same."""
-    supply = supplies(repository)
+    supply = supplies(repository, resource)
     return Cannot(place_of(resource), supply) if supply else changes(resource, repository)
 
 
-def supplies(repository: Repository) -> str:
-    """What brings objects of its own into the cluster, in words; empty when there is no sign of it."""
-    return repository.memo("checks.kubernetes_supplies", _supplies)
+def supplies(repository: Repository, beside: Resource | None = None) -> str:
+    """What brings objects of its own into the cluster, in words; empty when there is no sign of it.
+
+    `beside`: something that is deployed with them; what another chart lacks is of no concern to it.
+    """
+    found = repository.memo("checks.kubernetes_supplies", _supplies)
+    if found:
+        return found
+    charts = repository.memo("checks.chart_supplies", _chart_supplies)
+    if beside is not None and beside.variant in charts:
+        return charts[beside.variant]
+    return "" if beside is not None and beside.variant else next(filter(None, charts.values()), "")
+
+
+def _chart_supplies(repository: Repository) -> dict[str, str]:
+    """By deployment of a chart, why it may have further objects."""
+    found = {}
+    for release in repository.of_kind("helm.release"):
+        doubts = release.node.items_at("undecided")
+        found[release.variant] = f"a chart may bring it: {doubts[0].text}" if doubts else ""
+    return found
 
 
 def _supplies(repository: Repository) -> str:
     for path in sorted(repository.paths):
-        name = posixpath.basename(path)
-        if name == "Chart.yaml":
-            return f"the chart {path} may bring it: charts are not rendered"
-        if name in ("helmfile.yaml", "helmfile.yml", "helmfile.yaml.gotmpl"):
-            return f"{path} may bring it: charts are not rendered"
+        if posixpath.basename(path) in ("helmfile.yaml", "helmfile.yml", "helmfile.yaml.gotmpl"):
+            return f"{path} may bring it: the charts that it names are not rendered"
+    rendered = {release.path for release in repository.of_kind("helm.release")}
+    for chart in repository.of_kind("helm.chart"):
+        above = f"/{chart.path}".rpartition("/charts/")[0].removeprefix("/")
+        carried = "/charts/" in f"/{chart.path}" and posixpath.join(above, "Chart.yaml") in repository.paths
+        is_library = (chart.node.text_at("type") or "").lower() == "library"
+        if chart.path not in rendered and not carried and not is_library:
+            return f"the chart {chart.path} may bring it: it was not rendered"
     for kind, words in _INSTALLERS.items():
         found = repository.of_kind(kind)
         if found:
@@ -75,53 +87,17 @@ def _supplies(repository: Repository) -> str:
     return ""
 
 
-def _layers(repository: Repository) -> _Layers:
-    layers = _Layers()
-    found = repository.of_kind("kustomize.kustomization")
-    by_folder = {posixpath.dirname(one.path): one.path for one in found}
-    for one in found:
-        reasons = list(_own_reasons(one.node))
-        for written, target in _included(one):
-            child = by_folder.get(target, target if target in repository.paths else None)
-            if child is None:
-                reasons.append(f"includes {written}, which is not in the repository")
-            else:
-                layers.children.setdefault(one.path, []).append(child)
-                layers.parents.setdefault(child, []).append(one.path)
-        if reasons:
-            layers.reasons[one.path] = reasons[0]
-    return layers
-
-
-def _own_reasons(node: Node) -> Iterator[str]:
-    for key in _CHANGES:
-        if node.items_at(key) or node.mapping_at(key):
-            yield f"has {key} that are not evaluated"
-    for entry in node.items_at("labels"):
-        reach = [entry.get(key) for key in ("includeSelectors", "includeTemplates")]
-        if any(node is not None and node.scalar is True for node in reach):
-            yield "has labels that are not evaluated"
-    for key in _BRINGS:
-        if node.items_at(key):
-            yield f"has {key}, which are not run"
-
-
-def _included(kustomization: Resource) -> Iterator[tuple[str, str]]:
-    """What a kustomization includes: as written, and as a path from the scan root."""
-    folder = posixpath.dirname(kustomization.path)
-    for key in _INCLUDES:
-        for entry in kustomization.node.items_at(key):
-            if entry.text is not None:
-                target = posixpath.normpath(posixpath.join(folder, entry.text))
-                yield entry.text, "" if target == "." else target
-
-
-def _reach(start: Iterable[str], edges: Mapping[str, list[str]]) -> set[str]:
-    """Everything that can be reached from `start` along `edges`, itself included."""
-    pending, seen = list(start), set(start)
-    while pending:
-        for neighbour in edges.get(pending.pop(), ()):
-            if neighbour not in seen:
-                seen.add(neighbour)
-                pending.append(neighbour)
-    return seen
+def _doubts(repository: Repository) -> _Doubts:
+    found = _Doubts({}, {})
+    for build in repository.of_kind("kustomize.build"):
+        reasons = [*build.node.items_at("changes"), *build.node.items_at("brings")]
+        if not reasons:
+            continue
+        doubt = f"{build.node.text_at('kustomization')}: {reasons[0].text}"
+        evaluated = build.node.get("evaluated")
+        if evaluated is not None and evaluated.value is True:
+            found.by_variant[build.variant] = doubt
+            continue
+        for path in build.node.items_at("files"):
+            found.by_path.setdefault(path.text or "", doubt)
+    return found

@@ -10,6 +10,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import is_custom, telling_words
 from pyprod_audit.link.network import Backend, backends, nearest
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Repository, Resource
 from pyprod_audit.model.kubernetes import annotations_of, name_of, namespace_of, place_of
 
@@ -25,6 +26,7 @@ _ROLLOUT_SERVICES = (
     "spec.strategy.canary.canaryService", "spec.strategy.canary.stableService",
     "spec.strategy.blueGreen.activeService", "spec.strategy.blueGreen.previewService",
 )  # fmt: skip
+_RELEASE = "release-name"  # what `helm template` calls a release, and our own rendering
 _ALIKE = 0.75  # of SequenceMatcher: one slip in a name of eight letters
 
 
@@ -49,6 +51,7 @@ def backend_missing(route: Resource, context: Context) -> Outcomes:
             for service in services.get(backend.name.text, ())
             if not backend.namespace or namespace_of(service) in ("", backend.namespace)
         ]
+        found = together(found, route, context.repository)
         if found:
             yield from _port_missing(route, backend, found, context.repository)
         else:
@@ -72,11 +75,15 @@ def _wanted(route: Resource) -> Iterator[Backend]:
 
 def _service_missing(route: Resource, backend: Backend, repository: Repository) -> Outcomes:
     name = backend.name.text or ""
-    elsewhere = repository.memo("checks.services_by_name", _services_by_name).get(name, [])
+    elsewhere = together(repository.memo("checks.services_by_name", _services_by_name).get(name, ()), route, repository)
     beside = list(_beside(route, repository))
     alike = [one for one in beside if one.path == route.path or _is_alike(name, name_of(one))]
     if not (elsewhere or alike):
         yield Cannot(backend.name.span, f"nothing beside it is called alike: {name} may be deployed from elsewhere")
+        return
+    chart = _made_by_release(name, repository)
+    if chart is not None and not route.variant:
+        yield Cannot(backend.name.span, f"{chart.variant} makes it when the release is called so")
         return
     maker = next((one for one in _makers(repository) if f"{name}-".startswith(f"{name_of(one)}-")), None)
     if maker is not None:
@@ -149,10 +156,21 @@ def _services_by_name(repository: Repository) -> Mapping[str, list[Resource]]:
     return found
 
 
+def _made_by_release(name: str, repository: Repository) -> Resource | None:
+    """A Service of a chart that is called so when the release has another name than it had when it was rendered."""
+    for service in repository.of_kind("k8s.service"):
+        before, sign, behind = name_of(service).partition(_RELEASE)
+        if sign and service.variant and len(name) > len(before + behind):
+            if name.startswith(before) and name.endswith(behind):
+                return service
+    return None
+
+
 def _beside(route: Resource, repository: Repository) -> Iterator[Resource]:
     """Services and workloads of the route's folder or namespace."""
     folder, namespace = posixpath.dirname(route.path), namespace_of(route)
-    for one in repository.of_kind("k8s.service", "k8s.deployment", "k8s.statefulset", "k8s.rollout"):
+    kinds = ("k8s.service", "k8s.deployment", "k8s.statefulset", "k8s.rollout")
+    for one in together(repository.of_kind(*kinds), route, repository):
         other = namespace_of(one)
         near = not (namespace and other) and posixpath.dirname(one.path) == folder
         if near or (namespace and other == namespace):

@@ -62,23 +62,23 @@ def _duplicate_key(resource: Resource) -> Outcomes:
 
 def _twin(resource: Resource, repository: Repository) -> Resource | None:
     """An earlier object of the same file with the same kind, name and namespace but another content."""
-    first = repository.memo("k8s.first_of_name", _first_of_name).get((resource.path, *_identity(resource)))
+    first = repository.memo("k8s.first_of_name", _first_of_name).get(_identity(resource))
     if first is None or first is resource or _is_partial(resource):
         return None
     return None if _text(first) == _text(resource) else first
 
 
-def _first_of_name(repository: Repository) -> Mapping[tuple[str, str, str], Resource]:
-    found: dict[tuple[str, str, str], Resource] = {}
+def _first_of_name(repository: Repository) -> Mapping[tuple[str, ...], Resource]:
+    found: dict[tuple[str, ...], Resource] = {}
     for resource in repository.of_technology("k8s"):
         name = resource.node.get("metadata.name")
         if resource.parent is None and name is not None and name.text:
-            found.setdefault((resource.path, *_identity(resource)), resource)
+            found.setdefault(_identity(resource), resource)
     return found
 
 
-def _identity(resource: Resource) -> tuple[str, str]:
-    return resource.address, namespace_of(resource)
+def _identity(resource: Resource) -> tuple[str, ...]:
+    return resource.path, resource.variant, resource.address, namespace_of(resource)
 
 
 def _text(resource: Resource) -> str:
@@ -263,14 +263,14 @@ def _called(value: object) -> str:
 
 def _shown(node: Node) -> str:
     """A scalar as it is written: `yes` is a boolean, too."""
-    written = node.span.first_line.text
+    written = node.span.first_line.text if node.source.kind != "helm-template" else str(node.scalar)
     return written if 0 < len(written) <= 20 else "it"
 
 
 def _is_partial(resource: Resource) -> bool:
     """Whether the file holds only part of the object: a template, or a patch that lies over another one."""
     text = resource.source.text
-    if "{{" in text or "{%" in text:
+    if resource.source.kind != "helm-template" and ("{{" in text or "{%" in text):
         return True
     path = resource.path.lower()
     if "patch" in path.rsplit("/", 2)[-1] or "/patches/" in f"/{path}":

@@ -35,7 +35,7 @@ def secret_committed(resource: Resource, context: Context) -> Outcomes:
     if resource.node.get("sops") is not None or resource.node.text_at("type") == _HELM_RELEASE:
         yield Skip("encrypted, or written by a tool")
         return
-    entries = list(entries_of(resource))
+    entries = [entry for entry in entries_of(resource) if not _is_told_elsewhere(entry)]
     if not entries:
         yield Skip("no value is written here")
         return
@@ -56,7 +56,7 @@ def secret_beside_configuration(resource: Resource, context: Context) -> Outcome
         return
     least = Value.STRONG if is_workplace(resource.path) else Value.PLAIN
     for entry in entries_of(resource):
-        what = _what(entry, least, context)
+        what = _what(entry, least, context) if not _is_told_elsewhere(entry) else ""
         if what:
             yield Hit(
                 entry.node.span,
@@ -67,21 +67,31 @@ def secret_beside_configuration(resource: Resource, context: Context) -> Outcome
 
 
 def entries_of(resource: Resource) -> Iterator[Entry]:
-    """The names and values that a Secret, ConfigMap, container or Kustomize generator writes down.
+    """The names and values that a Secret, ConfigMap, container, Compose service or Kustomize generator writes down.
 
-    Values that a tool fills in, and those that come from elsewhere (`valueFrom`), are left out.
+    Values that a tool fills in, and those that come from elsewhere (`valueFrom`), are left out. What Kustomize
+    generates is told at the generator, as far as it is written there.
     """
+    if resource.kind == "k8s.secret" and _is_generated(resource):
+        return
     if resource.kind == "k8s.secret":
         for key, node in resource.node.mapping_at("data").items():
             if node.text:
                 yield Entry(key, node, decoded(node.text) if _is_base64(node.text) else None)
         yield from _plain(resource.node.mapping_at("stringData"))
     elif resource.kind == "k8s.configmap":
-        yield from _plain(resource.node.mapping_at("data"))
+        data = resource.node.mapping_at("data")
+        own = {key: node for key, node in data.items() if node.source is resource.source}
+        yield from _plain(own if _is_generated(resource) else data)
     elif resource.kind == "kustomize.kustomization":
         for literal in _literals(resource, "secretGenerator"):
             key, _, text = (literal.text or "").partition("=")
             yield Entry(key, literal, text.strip("\"'"))
+    elif resource.kind == "compose.service":
+        for key, node in resource.node.mapping_at("environment").items():
+            # What comes from environment files or variables stands there, and may be set to something else.
+            if node.text and node.source.kind == "compose" and not node.via and "$" not in node.span.text:
+                yield Entry(key, node, node.text)
     else:
         for variable in resource.node.items_at("env"):
             name, value = variable.text_at("name"), variable.get("value")
@@ -92,18 +102,28 @@ def entries_of(resource: Resource) -> Iterator[Entry]:
 def kubernetes_places(repository: Repository) -> Iterator[Node]:
     """The nodes that the rules of this module judge."""
     for resource in repository.of_kind("k8s.secret", "k8s.configmap"):
+        if _is_generated(resource):
+            yield from (entry.node for entry in entries_of(resource))
+            continue
         for key in ("data", "stringData", "binaryData"):
             node = resource.node.get(key)
             if node is not None:
                 yield node
+                yield from (one for one in node.mapping.values() if one.source is not node.source)
     for sealed in repository.of_kind("k8s.sealedsecret"):  # its values are encrypted, whatever they look like
         yield sealed.node
     for container in repository.of_kind("k8s.container", "k8s.initcontainer"):
         node = container.node.get("env")
         if node is not None:
             yield node
+            yield from (one for one in node.walk() if one.source is not node.source)
     for kustomization in repository.of_kind("kustomize.kustomization"):
         yield from _literals(kustomization, "secretGenerator")
+
+
+def _is_generated(resource: Resource) -> bool:
+    """Whether a ConfigMap or Secret is made by a generator of a kustomization, where it stands."""
+    return resource.source.kind == "kustomization"
 
 
 def _plain(members: Mapping[str, Node]) -> Iterator[Entry]:
@@ -121,6 +141,11 @@ def _literals(kustomization: Resource, generator: str) -> Iterator[Node]:
 
 def _is_base64(text: str) -> bool:
     return not any(mark in text for mark in ("<", "$", "{", "*", "."))
+
+
+def _is_told_elsewhere(entry: Entry) -> bool:
+    """Whether the value came from the values file of a chart, which another rule judges."""
+    return any(via.span.file.kind == "helm-values" for via in entry.node.via)
 
 
 def _is_real(entry: Entry, least: Value, context: Context) -> bool:
@@ -178,7 +203,7 @@ def _config_map(resource: Resource, context: Context) -> Outcomes:
     for entry in entries_of(resource):
         address = f"{resource.address}/data[{entry.name}]"
         if "\n" not in (entry.text or ""):
-            what = _what(entry, least, context)
+            what = _what(entry, least, context) if not _is_told_elsewhere(entry) else ""
             if what:
                 yield Hit(entry.node.span, {"what": what, "key": entry.name}, address=address)
             continue

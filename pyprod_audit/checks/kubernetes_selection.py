@@ -11,7 +11,8 @@ from typing import NamedTuple
 from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Skip, cannot
 from pyprod_audit.link.network import same_namespace
-from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
+from pyprod_audit.link.variants import together
+from pyprod_audit.model import Node, OpenMapping, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import Labels, name_of, namespace_of, place_of, pod_labels, selector_matches
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.kubernetes_kinds import BUILT_IN_KINDS
@@ -64,15 +65,18 @@ def select(selector: Node, owner: Resource, repository: Repository) -> Selection
         if not isinstance(value.value, (Unknown, dict, tuple)):
             candidates = [*pods.by_label.get((key, str(value.value)), ()), *pods.open]
             break
-    sure: list[Resource] = []
-    maybe: list[Resource] = []
+    found: list[Resource] = []
+    sure: set[int] = set()
     for pod in candidates:
         if pod.parent is None or not same_namespace(owner, pod.parent):
             continue
         answer = selector_matches(wanted, pod_labels(pod))
         if answer is not False:
-            (sure if answer else maybe).append(pod)
-    return Selection(tuple(sure), tuple(maybe))
+            found.append(pod)
+        if answer:
+            sure.add(id(pod))
+    found = together(found, owner, repository)
+    return Selection(tuple(pod for pod in found if id(pod) in sure), tuple(pod for pod in found if id(pod) not in sure))
 
 
 def near_misses(owner: Resource, selector: Node, repository: Repository) -> tuple[Resource, ...] | Cannot | Skip:
@@ -177,7 +181,8 @@ def _index(repository: Repository) -> _Pods:
             pods.open.append(pod)
             continue
         pods.keys.update(labels)
-        if any(value.is_unknown or "{{" in key or "${" in key for key, value in labels.items()):
+        unknown = any(value.is_unknown or "{{" in key or "${" in key for key, value in labels.items())
+        if unknown or isinstance(labels, OpenMapping):
             pods.open.append(pod)
             continue
         for key, value in labels.items():
@@ -214,7 +219,7 @@ def _beside(owner: Resource, repository: Repository) -> list[Resource]:
     """The pods of the same folder, namespace or name."""
     by_place = repository.memo("checks.pods_by_label", _index).by_place
     found = {id(pod): pod for place in _places(owner) for pod in by_place.get(place, ())}
-    return [pod for pod in found.values() if same_namespace(owner, pod)]
+    return together((pod for pod in found.values() if same_namespace(owner, pod)), owner, repository)
 
 
 def _places(resource: Resource) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
-"""What kustomizations and Skaffold change in the manifests beside them, as far as rules must not judge the originals.
+"""What Skaffold, and kustomizations that could not be evaluated, change in the manifests beside them.
 
-Overlays are not evaluated: a rule that would report something missing asks here first whether a patch sets it.
+The objects of those kustomizations stand as they are written: a rule that would report something missing asks here
+first whether a patch sets it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from pyprod_audit.link.kustomizations import unevaluated
 from pyprod_audit.model import Node, Repository, Resource, SourceFile
 from pyprod_audit.model.kubernetes import name_of, object_of
 from pyprod_audit.model.patterns import lazy
@@ -37,7 +39,9 @@ class Patch(NamedTuple):
 
 
 def patch_that_sets(resource: Resource, key: str, repository: Repository) -> str:
-    """The path of a Kustomize patch that sets `key` in a container (or the object) `resource`; empty: there is none."""
+    """The path of a patch that was not applied and sets `key` in a container (or object); empty: there is none."""
+    if resource.variant:
+        return ""
     patches = repository.memo("kustomize.patches", lambda repo: list(_patches(repo)))
     if not patches:
         return ""
@@ -48,9 +52,9 @@ def patch_that_sets(resource: Resource, key: str, repository: Repository) -> str
     return next((patch.path for patch in of_object if patch.sets(key, container)), "")
 
 
-def image_override(name: str, repository: Repository) -> Node | None:
-    """The entry of a kustomization's `images` that replaces the tag of the image `name`."""
-    return repository.memo("kustomize.images", _image_entries).get(name)
+def image_override(container: Resource, name: str, repository: Repository) -> Node | None:
+    """The entry of `images` that replaces the tag of a container's image `name` and was not applied."""
+    return None if container.variant else repository.memo("kustomize.images", _image_entries).get(name)
 
 
 def is_built_by_skaffold(name: str, repository: Repository) -> bool:
@@ -60,7 +64,7 @@ def is_built_by_skaffold(name: str, repository: Repository) -> bool:
 
 def _image_entries(repository: Repository) -> Mapping[str, Node]:
     found: dict[str, Node] = {}
-    for kustomization in repository.of_kind("kustomize.kustomization"):
+    for kustomization in unevaluated(repository):
         for entry in kustomization.node.items_at("images"):
             name = entry.text_at("name")
             if name and ("newTag" in entry.mapping or "digest" in entry.mapping):
@@ -69,7 +73,7 @@ def _image_entries(repository: Repository) -> Mapping[str, Node]:
 
 
 def _patches(repository: Repository) -> Iterator[Patch]:
-    for kustomization in repository.of_kind("kustomize.kustomization"):
+    for kustomization in unevaluated(repository):
         folder = posixpath.dirname(kustomization.path)
         for key in _LISTS:
             for entry in kustomization.node.items_at(key):

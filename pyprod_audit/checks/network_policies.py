@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyprod_audit.checks import kubernetes_origins as origins
@@ -28,19 +28,23 @@ _SHOWN = 4
 
 @dataclass(slots=True)
 class _Coverage:
-    """Which pods the policies select (`sure`), may select (`maybe`) or miss by a slip; where they select all pods."""
+    """Which pods the policies select (`sure`), may select (`maybe`) or miss by a slip.
+
+    `namespaces` are those where they select all pods, with the variant of the policy.
+    """
 
     sure: set[int] = field(default_factory=set)
     maybe: set[int] = field(default_factory=set)
     missed: set[int] = field(default_factory=set)
-    namespaces: set[str] = field(default_factory=set)
+    namespaces: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, pod: Resource) -> bool | None:
         """Whether a policy selects the pod; None when that cannot be told."""
         namespace = namespace_of(pod)
-        if id(pod) in self.sure or namespace in self.namespaces or "" in self.namespaces:
+        whole = {name for variant, name in self.namespaces if not variant or variant == pod.variant}
+        if id(pod) in self.sure or namespace in whole or "" in whole:
             return True
-        return None if id(pod) in self.maybe or (not namespace and self.namespaces) else False
+        return None if id(pod) in self.maybe or (not namespace and whole) else False
 
 
 def policy_gaps(subject: Repository | Resource, context: Context) -> Outcomes:
@@ -78,42 +82,53 @@ def _selects_nothing(policy: Resource, repository: Repository) -> Outcomes:
 
 
 def _open_workloads(repository: Repository) -> Outcomes:
-    pods = list(_pods(repository))
-    if not pods:
+    groups = _pods(repository)
+    if not groups:
         yield Skip("no workloads are in the repository")
         return
     others = [one for one in repository.of_kind(*_OTHERS) if _is_about_traffic(one)]
     if others:
         yield Cannot(place_of(others[0]), f"what {others[0].address} allows is not evaluated")
         return
-    supply = origins.supplies(repository)
-    if supply:
-        yield Cannot(pods[0].node.anchor, supply)
-        return
     policies = repository.of_kind("k8s.networkpolicy")
     coverage = _coverage(policies, repository)
-    by_namespace: dict[str, list[Resource]] = {}
-    for pod in pods:
-        if id(pod) in coverage.missed:
+    unguarded: list[Resource] = []
+    told: set[str] = set()
+    for copies in groups:
+        pod = copies[0]
+        if any(id(copy) in coverage.missed for copy in copies):
             continue  # the finding is the policy that was meant to select it
-        answer = coverage.of(pod)
+        answers = {coverage.of(copy) for copy in copies}
+        answer = True if True in answers else None if None in answers else False
+        supply = origins.supplies(repository, pod) if answer is False else ""
         doubt = origins.changes(pod, repository) if answer is False else None
-        if doubt or answer is None:
+        if supply:
+            if supply not in told:
+                yield Cannot(pod.node.anchor, supply)
+            told.add(supply)
+        elif doubt or answer is None:
             yield doubt or Cannot(pod.node.anchor, "selector or labels are known only at deploy time")
         elif answer is False:
-            by_namespace.setdefault(namespace_of(pod), []).append(pod)
-    if not policies:
-        open_pods = [pod for found in by_namespace.values() for pod in found]
-        if open_pods:
-            yield _one_for(open_pods, "repository", "the repository has no NetworkPolicy")
-        return
-    guarded = {namespace_of(policy) for policy in policies}
-    for namespace, found in by_namespace.items():
+            unguarded.append(pod)
+    if policies:
+        yield from _by_namespace(unguarded, policies)
+    elif unguarded:
+        yield _one_for(unguarded, "repository", "the repository has no NetworkPolicy")
+
+
+def _by_namespace(unguarded: Sequence[Resource], policies: Sequence[Resource]) -> Outcomes:
+    """One finding for each pod beside others that are guarded, and one for each namespace or chart without policies."""
+    together: dict[tuple[str, str], list[Resource]] = {}
+    for pod in unguarded:
+        namespace = namespace_of(pod)
+        guarded = {namespace_of(one) for one in policies if not one.variant or one.variant == pod.variant}
         if namespace in guarded or (not namespace and guarded):
-            for pod in found:
-                yield _one_for([pod], workload_of(pod), "NetworkPolicies select others of its namespace, but not it")
+            yield _one_for([pod], workload_of(pod), "NetworkPolicies select others of its namespace, but not it")
         else:
-            yield _one_for(found, f"namespace/{namespace}", f"namespace {namespace} has no NetworkPolicy")
+            together.setdefault((namespace, "" if namespace else pod.variant), []).append(pod)
+    for (namespace, variant), found in together.items():
+        address, where = (variant, variant) if variant else (f"namespace/{namespace}", f"namespace {namespace}")
+        yield _one_for(found, address, f"{where} has no NetworkPolicy")
 
 
 def _is_about_traffic(policy: Resource) -> bool:
@@ -126,7 +141,7 @@ def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
     first = pods[0]
     owner = first.parent or first
     name = owner.node.get("metadata.name")
-    names = [name_of(pod) for pod in pods]
+    names = list(dict.fromkeys(name_of(pod) for pod in pods))
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     related = tuple((place_of(pod.parent or pod), workload_of(pod)) for pod in pods[1:_SHOWN])
     return Hit(
@@ -134,19 +149,22 @@ def _one_for(pods: Sequence[Resource], address: str, because: str) -> Hit:
     )
 
 
-def _pods(repository: Repository) -> Iterator[Resource]:
-    """The pods that run for ever in a network of their own; one of each workload and namespace."""
-    seen: set[tuple[str, str]] = set()
+def _pods(repository: Repository) -> list[list[Resource]]:
+    """The pods that run for ever in a network of their own, by workload and namespace.
+
+    What is written in one place and deployed in several ways is one workload: some of them may turn a policy on.
+    """
+    found: dict[tuple[str, str, str], list[Resource]] = {}
     for pod in sorted(repository.of_kind("k8s.podspec"), key=lambda pod: pod.path.count("/")):
         if pod.parent is None or pod.parent.kind not in _RUNNING:
             continue
         host_network = pod.node.get("hostNetwork")
         namespace = namespace_of(pod)
-        key = (workload_of(pod), namespace)
-        if (host_network is not None and host_network.scalar is True) or namespace in _SYSTEM or key in seen:
+        if (host_network is not None and host_network.scalar is True) or namespace in _SYSTEM:
             continue
-        seen.add(key)
-        yield pod
+        place = f"{pod.path}:{pod.node.start}" if pod.variant else ""
+        found.setdefault((workload_of(pod) if not place else "", namespace, place), []).append(pod)
+    return list(found.values())
 
 
 def _coverage(policies: Sequence[Resource], repository: Repository) -> _Coverage:
@@ -154,7 +172,7 @@ def _coverage(policies: Sequence[Resource], repository: Repository) -> _Coverage
     for policy in policies:
         selector = policy.node.get("spec.podSelector")
         if selector is None or not (selector.mapping or selector.is_unknown):
-            found.namespaces.add(namespace_of(policy))
+            found.namespaces.add((policy.variant, namespace_of(policy)))
             continue
         selection = select(selector, policy, repository)
         found.sure.update(map(id, selection.sure))

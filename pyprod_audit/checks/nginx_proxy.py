@@ -92,7 +92,7 @@ def _made_elsewhere(name: str, repository: Repository) -> str:
     for file in repository.files.values():
         if file.kind == "helm-template":
             return "the Helm templates of the repository may create the Service"
-        if file.kind == "yaml" and _COMPOSE.search(file.path) and f" {name}:\n" in file.text:
+        if file.kind in ("compose", "yaml") and _COMPOSE.search(file.path) and f" {name}:\n" in file.text:
             return f"{name} is a service of {file.path}, for which the configuration may be meant"
     for kustomization in repository.of_kind("kustomize.kustomization"):
         if kustomization.node.get("namePrefix") is not None or kustomization.node.get("nameSuffix") is not None:

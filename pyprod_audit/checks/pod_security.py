@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.chart_defaults import left_to_installer
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.workload_view import (
     ends_before_start,
@@ -125,7 +126,7 @@ def _doubt(container: Resource, context: Context) -> Cannot | None:
         return Cannot(container.node.anchor, f"a Kustomize patch sets securityContext: {patch}")
     if is_added_to(container.node) or is_added_to(pod_of(container).node):
         return Cannot(container.node.anchor, "a template adds to the container or its pod")
-    return None
+    return left_to_installer(container, "securityContext", context.repository)
 
 
 def shares_node(resource: Resource, context: Context) -> Outcomes:

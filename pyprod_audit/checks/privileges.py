@@ -7,6 +7,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/, capabiliti
 from __future__ import annotations
 
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.compose_services import holds_the_host
 from pyprod_audit.checks.workload_view import is_windows, pod_of
 from pyprod_audit.model import Node, Resource
 from pyprod_audit.model.kubernetes import namespace_of, object_of
@@ -19,6 +20,9 @@ _NODE_COMMANDS = ("sysctl", "modprobe", "nsenter", "/proc/sys", "/sys/kernel")
 
 def container_is_privileged(container: Resource, context: Context) -> Outcomes:
     """A container neither runs privileged nor adds capabilities that let it out."""
+    if container.kind == "compose.service":
+        yield from holds_the_host(container, context)
+        return
     pod = pod_of(container)
     if is_windows(pod) or _serves_the_node(pod):
         yield Skip("a part of the node itself")

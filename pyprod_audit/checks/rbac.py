@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.link.network import nearest
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of
 
@@ -186,7 +187,7 @@ def _grant(role: Resource, repository: Repository) -> _Grant | None:
     """How a workload of the repository comes to have the role; the widest scope first."""
     namespace = "" if role.kind == "k8s.clusterrole" else namespace_of(role)
     key = (role.node.text_at("kind") or "", name_of(role), namespace)
-    own = repository.memo("k8s.bindings_of_role", _bindings).get(key, ())
+    own = together(repository.memo("k8s.bindings_of_role", _bindings).get(key, ()), role, repository)
     pods = repository.memo("k8s.pods_of_account", _pods)
     for binding in sorted(own, key=lambda one: one.kind != "k8s.clusterrolebinding"):
         for subject in binding.node.items_at("subjects"):
@@ -194,10 +195,11 @@ def _grant(role: Resource, repository: Repository) -> _Grant | None:
             if subject.text_at("kind") != "ServiceAccount" or not account:
                 continue
             namespace = subject.text_at("namespace") or namespace_of(binding)
-            running = [
-                pod for pod in pods.get(subject.text_at("name") or "", ())
-                if not namespace or namespace_of(pod) in ("", namespace)
-            ]  # fmt: skip
+            running = together(
+                (pod for pod in pods.get(subject.text_at("name") or "", ())
+                 if not namespace or namespace_of(pod) in ("", namespace)),
+                binding, repository,
+            )  # fmt: skip
             if running:
                 return _Grant(binding, account, nearest(running, binding)[0])
     return None

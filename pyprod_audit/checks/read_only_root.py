@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.chart_defaults import left_to_installer
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.workload_view import (
     ends_before_start,
@@ -18,8 +19,8 @@ from pyprod_audit.checks.workload_view import (
     pod_of,
     present,
 )
+from pyprod_audit.link.environment import environment
 from pyprod_audit.model import Fact, Node, Resource, Service, Span, Unknown
-from pyprod_audit.model.kubernetes import env_of
 
 # Servers of data, whose images write to many places of their root file system when they start.
 _DATASTORES: Final = frozenset({
@@ -52,8 +53,9 @@ def _writable(container: Resource, context: Context) -> Outcomes:
     if is_windows(pod_of(container)):
         yield Skip("Windows containers have no read-only root file system")
         return
-    if posixpath.basename(image_name(container)) in _DATASTORES:
-        yield Skip("a server of data writes to many places")
+    image = posixpath.basename(image_name(container))
+    if image in _DATASTORES or image == "pause":
+        yield Skip("a server of data writes to many places" if image in _DATASTORES else "it runs nothing that writes")
         return
     own = present(container.node, "securityContext", "readOnlyRootFilesystem")
     if own is not None and own.is_unknown:
@@ -67,7 +69,9 @@ def _writable(container: Resource, context: Context) -> Outcomes:
     elif is_injected(container) or is_added_to(container.node):
         yield Cannot(container.node.anchor, "a template or a webhook adds to the container")
     else:
-        yield Hit(container.node.find(("securityContext", "readOnlyRootFilesystem"))[1])
+        at = container.node.find(("securityContext", "readOnlyRootFilesystem"))[1]
+        left = left_to_installer(container, "securityContext", context.repository) if own is None else None
+        yield left or Hit(at)
 
 
 def _nowhere_to_write(service: Service, context: Context) -> Outcomes:
@@ -80,9 +84,10 @@ def _nowhere_to_write(service: Service, context: Context) -> Outcomes:
         yield Skip("its root file system is writable")
         return
     writable = frozenset(_writable_paths(service, container))
+    variables = environment(service.image, container, context.repository).variables
     outcomes = [
-        *_multiprocess_metrics(service, container, read_only, writable),
-        *_heartbeat(service, container, read_only, writable),
+        *_multiprocess_metrics(container, variables, read_only, writable),
+        *_heartbeat(service, container, variables, read_only, writable),
     ]
     if outcomes and (is_added_to(container.node) or patch_that_sets(container, "volumeMounts", context.repository)):
         outcomes = [Cannot(container.node.anchor, "volumes may be mounted that are not in this manifest")]
@@ -90,10 +95,10 @@ def _nowhere_to_write(service: Service, context: Context) -> Outcomes:
 
 
 def _multiprocess_metrics(
-    service: Service, container: Resource, read_only: Node, writable: frozenset[str]
+    container: Resource, variables: Mapping[str, Node], read_only: Node, writable: frozenset[str]
 ) -> Iterator[Hit]:
     """prometheus_client writes a file for each process: https://prometheus.github.io/client_python/multiprocess/."""
-    folder = _variable(service, container, "PROMETHEUS_MULTIPROC_DIR")
+    folder = variables.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None or folder.text is None or not folder.text.startswith("/"):
         return
     if not _is_below(folder.text, writable):
@@ -108,7 +113,7 @@ def _multiprocess_metrics(
 
 
 def _heartbeat(
-    service: Service, container: Resource, read_only: Node, writable: frozenset[str]
+    service: Service, container: Resource, variables: Mapping[str, Node], read_only: Node, writable: frozenset[str]
 ) -> Iterator[Hit | Cannot]:
     """Gunicorn's workers cannot start without a file in worker_tmp_dir, or else in the temporary folder."""
     process = service.process
@@ -122,7 +127,7 @@ def _heartbeat(
         candidates: tuple[str, ...] = (stated.value,)
         place: Span = stated.span
     else:
-        candidates, place = tuple(_temporary_folders(service, container)), process.span
+        candidates, place = tuple(_temporary_folders(service, container, variables)), process.span
     if "" in candidates:
         yield Cannot(process.span, "which folder is the temporary one is known only at deploy time")
         return
@@ -138,10 +143,10 @@ def _heartbeat(
     )
 
 
-def _temporary_folders(service: Service, container: Resource) -> Iterator[str]:
+def _temporary_folders(service: Service, container: Resource, variables: Mapping[str, Node]) -> Iterator[str]:
     """The folders that tempfile tries, in order; empty text for one that is not known."""
     for name in _TEMPORARY_VARIABLES:
-        variable = _variable(service, container, name)
+        variable = variables.get(name)
         if variable is not None:
             yield variable.text or ""
     yield from _TEMPORARY
@@ -150,13 +155,6 @@ def _temporary_folders(service: Service, container: Resource) -> Iterator[str]:
         workdir = present(service.image.node, "workdir")
     if workdir is not None:
         yield workdir.text or ""
-
-
-def _variable(service: Service, container: Resource, name: str) -> Node | None:
-    found = env_of(container).get(name)
-    if found is None and service.image is not None:
-        found = service.image.node.mapping_at("env").get(name)
-    return found
 
 
 def _writable_paths(service: Service, container: Resource) -> Iterator[str]:

@@ -15,9 +15,9 @@ _WORDS = frozenset({
 
 
 def is_rehearsal(resource: Resource) -> bool:
-    """Whether the folders, the file, the namespace or the object's own name speak of development, test or staging."""
+    """Whether the folders, the file, the namespace, the deployment or the object's own name speak of no production."""
     path = resource.path.lower().rpartition(".")[0] or resource.path.lower()
     namespace = namespace_of(resource) if resource.kind.startswith("k8s.") else ""
     address = next((a.address for a in resource.ancestors()), resource.address) if namespace else resource.address
-    words = re.split(r"[^a-z0-9]+", f"{path}/{namespace}/{address}".lower())
+    words = re.split(r"[^a-z0-9]+", f"{path}/{namespace}/{resource.variant}/{address}".lower())
     return not _WORDS.isdisjoint(words)

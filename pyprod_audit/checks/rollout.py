@@ -15,8 +15,9 @@ from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.kubernetes_selection import select
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.traffic import sends_to, services_for
-from pyprod_audit.checks.workload_view import image_name, pod_of, present
+from pyprod_audit.checks.workload_view import image_name, is_injected, pod_of, present
 from pyprod_audit.link.datastores import database_of_image
+from pyprod_audit.link.kustomizations import unevaluated
 from pyprod_audit.link.network import nearest
 from pyprod_audit.link.workloads import autoscalers, replica_range
 from pyprod_audit.model import Node, Repository, Resource, Span
@@ -126,6 +127,9 @@ def readiness_missing(container: Resource, context: Context) -> Outcomes:
     if service is None or is_workplace(container.path):
         yield Skip("no Service sends requests to it" if service is None else "it is deployed for developers")
         return
+    if is_injected(container):
+        yield Cannot(container.node.anchor, "an admission webhook fills the container in")
+        return
     patch = patch_that_sets(container, "readinessProbe", context.repository)
     if patch:
         yield Cannot(container.node.anchor, f"{patch} sets a readinessProbe")
@@ -222,13 +226,15 @@ def _as_replicas(node: Node, label: str) -> Replicas | Cannot:
 
 
 def _kustomized_replicas(workload: Resource, repository: Repository) -> str:
-    """The kustomization whose `replicas` field names the workload; empty when there is none."""
+    """The kustomization that sets the workload's `replicas` and was not evaluated; empty when there is none."""
+    if workload.variant:
+        return ""
     return repository.memo("checks.kustomized_replicas", _replicas_by_name).get(name_of(workload), "")
 
 
 def _replicas_by_name(repository: Repository) -> dict[str | None, str]:
     found: dict[str | None, str] = {}
-    for kustomization in repository.of_kind("kustomize.kustomization"):
+    for kustomization in unevaluated(repository):
         for entry in kustomization.node.items_at("replicas"):
             found.setdefault(entry.text_at("name"), kustomization.path)
     return found

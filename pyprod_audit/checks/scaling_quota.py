@@ -10,6 +10,7 @@ from pyprod_audit.checks.kubernetes_ports import containers_of
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.scaling_targets import scaled_by
 from pyprod_audit.checks.workload_view import present
+from pyprod_audit.link.variants import exclude_each_other
 from pyprod_audit.link.workloads import number
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, place_of
@@ -46,6 +47,8 @@ def _quotas(workload: Resource, repository: Repository) -> Iterator[tuple[Resour
     """The quotas of the workload's namespace, and whether that is sure; those for some pods only are left out."""
     namespace = namespace_of(workload)
     for quota in repository.of_kind("k8s.resourcequota"):
+        if exclude_each_other(quota, workload, repository):
+            continue
         if quota.node.get("spec.scopes") is not None or quota.node.get("spec.scopeSelector") is not None:
             continue
         other = namespace_of(quota)

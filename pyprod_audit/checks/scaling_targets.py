@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pyprod_audit.checks.kubernetes_selection import is_custom
 from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Repository, Resource
 from pyprod_audit.model.kubernetes import name_of
 
@@ -24,7 +25,7 @@ def scaled_by(scaler: Resource, repository: Repository) -> list[Resource]:
     kind = (target.text_at("kind") or "Deployment").lower()
     named = repository.memo("checks.workloads_by_name", _by_name).get(target.text_at("name") or "", ())
     found = [one for one in named if one.kind.split(".")[1] == kind and same_namespace(one, scaler)]
-    return nearest(found, scaler)
+    return nearest(together(found, scaler, repository), scaler)
 
 
 def _by_name(repository: Repository) -> Mapping[str, Sequence[Resource]]:

@@ -17,6 +17,7 @@ from pyprod_audit.checks import kubernetes_origins as origins
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kubernetes_selection import telling_words, workload_of
 from pyprod_audit.link.network import same_namespace
+from pyprod_audit.link.variants import exclude_each_other
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of, namespace_of
 
@@ -79,11 +80,13 @@ def secret_name_differs(pod: Resource, context: Context) -> Outcomes:
             by_name.setdefault(reference.name.text, []).append(reference)
     for name, wanted in by_name.items():
         keys = {reference.key for reference in wanted if reference.key}
-        meant = [one for one in index.made if one.name not in index.used and _is_meant(name, keys, one, pod)]
+        meant = [
+            one for one in index.made if one.name not in index.used and _is_meant(name, keys, one, pod, repository)
+        ]
         if not meant:
             continue
         best = max(meant, key=lambda one: SequenceMatcher(None, name, one.name).ratio())
-        supply = origins.supplies(repository)
+        supply = origins.supplies(repository, pod)
         doubt = Cannot(wanted[0].name.span, supply) if supply else origins.changes(pod, repository)
         yield doubt or Hit(
             wanted[0].name.span,
@@ -93,11 +96,11 @@ def secret_name_differs(pod: Resource, context: Context) -> Outcomes:
         )
 
 
-def _is_meant(name: str, keys: set[str], made: _Made, pod: Resource) -> bool:
+def _is_meant(name: str, keys: set[str], made: _Made, pod: Resource, repository: Repository) -> bool:
     """Whether a Secret that is made beside the pod must be the one that it names."""
     folder = posixpath.dirname(pod.path)
     namespace = namespace_of(pod)
-    if not same_namespace(pod, made.maker):
+    if not same_namespace(pod, made.maker) or exclude_each_other(pod, made.maker, repository):
         return False
     if posixpath.dirname(made.maker.path) != folder and not (namespace and namespace == namespace_of(made.maker)):
         return False

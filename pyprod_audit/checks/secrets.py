@@ -22,8 +22,9 @@ from pyprod_audit.model.patterns import lazy
 MOST: Final = 50
 """Findings of one file; a dump of credentials is told often enough by then."""
 
-# Key material has a rule of its own, and what a Dockerfile holds is told as such.
-_OTHER_RULES: Final = frozenset({"dockerfile", "dockerignore", "lock", "python-version"})
+# Key material has a rule of its own, and what a Dockerfile holds is told as such. A plan repeats what Terraform was
+# given: what the configuration writes is told there, and a value from elsewhere is not in the repository.
+_OTHER_RULES: Final = frozenset({"dockerfile", "dockerignore", "lock", "python-version", "terraform-plan"})
 _KEY_FILES: Final = (".pem", ".key", ".crt", ".cer", ".p8", ".pub", ".asc", ".gpg")
 _SKIPPED_FILES: Final = lazy(
     r"google-services\.json|\.secrets\.baseline|package\.json|composer\.json|tsconfig[\w.-]*\.json|[\w.-]*schema[\w.-]*\.json"
@@ -43,6 +44,7 @@ _SYNTAXES: Final = {
     "python": Syntax.PYTHON,
     "shell": Syntax.SHELL,
     "yaml": Syntax.YAML,
+    "compose": Syntax.YAML,
     "kubernetes": Syntax.YAML,
     "kustomization": Syntax.YAML,
     "kustomize-patch": Syntax.YAML,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip
-from pyprod_audit.evaluate.terraform import reference_targets
+from pyprod_audit.checks.terraform_view import mentioned, same_root, without_keys
 from pyprod_audit.link.poolers import poolers
 from pyprod_audit.model import Node, Repository, Resource, Unknown
 
-_DATABASES = ("aws_db_instance.", "aws_rds_cluster.")
+_DATABASES = ("tf.aws_db_instance", "tf.aws_rds_cluster")
 _FEW = 20  # reserved concurrency that any database has connections for
 
 
@@ -28,29 +26,21 @@ def function_without_proxy(function: Resource, context: Context) -> Outcomes:
         return
     if reserved is not None and isinstance(reserved.scalar, int) and 0 <= reserved.scalar <= _FEW:
         return
-    address, place = database
-    related = tuple(
-        (one.node.anchor, address) for one in _siblings(function, context.repository) if one.address == address
-    )
-    yield Hit(place.span.first_line, {"database": address}, related)
+    told, place = database
+    yield Hit(place.span.first_line, {"database": told.address}, ((told.node.anchor, told.address),))
 
 
-def _database(function: Resource, repository: Repository) -> tuple[str, Node] | None:
+def _database(function: Resource, repository: Repository) -> tuple[Resource, Node] | None:
     """The RDS database whose address the function's environment has, with the place that gives it."""
-    known = {one.address for one in _siblings(function, repository)}
+    deployed = [one for one in repository.of_kind(*_DATABASES) if same_root(one, function)]
+    known = {without_keys(one.address): one for one in reversed(deployed)}
     for block in function.node.items_at("environment"):
         variables = block.get("variables")
         for node in (variables.mapping if variables is not None else {}).values():
-            for target in reference_targets(node):
-                if target.startswith(_DATABASES) and target in known:
-                    return target, node
+            for target in mentioned(function, node):
+                if target in known:
+                    return known[target], node
     return None
-
-
-def _siblings(function: Resource, repository: Repository) -> Iterator[Resource]:
-    if function.parent is not None:
-        for kind in ("tf.aws_db_instance", "tf.aws_rds_cluster"):
-            yield from repository.children(function.parent, kind)
 
 
 def _may_run_python(function: Resource) -> bool:

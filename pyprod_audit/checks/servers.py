@@ -77,7 +77,9 @@ def debug_switches(subject: Service | Resource, context: Context) -> Outcomes:
         yield process if isinstance(process, Skip) else Skip("see the rule about ASGI servers")
         return
     facts = [name for name in _SWITCHES if name in subject.facts]
-    flask = environment(subject.image, subject.container).variables.get("FLASK_DEBUG")
+    flask = environment(subject.image, subject.container or subject.compose, context.repository).variables.get(
+        "FLASK_DEBUG"
+    )
     if not facts and flask is None:
         yield Skip("its server has no such switch")
     for name in facts:

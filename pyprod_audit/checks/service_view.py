@@ -16,14 +16,15 @@ ASGI_SERVERS = frozenset({"uvicorn", "hypercorn", "daphne", "granian", "fastapi 
 
 def not_production(service: Service) -> Skip | None:
     """Why the service is nobody's production: developers' and test files, one-shot pods; None when it is."""
-    paths = [part.path for part in (service.workload, service.image) if part is not None]
+    paths = [part.path for part in (service.workload, service.image, service.compose) if part is not None]
     if any(is_workplace(path) for path in paths):
         return Skip("it is for development or tests")
+    started = service.container or service.compose
     production = _production_file(service)
-    if service.container is None and production:
+    if started is None and production:
         return Skip(f"{production} beside it is production's")
     stage = service.image.node.text_at("name") if service.image is not None else None
-    if service.container is None and names_a_workplace(stage or ""):
+    if started is None and names_a_workplace(stage or ""):
         return Skip(f"the last stage, {stage}, is for development")
     if service.pod is not None and is_one_shot(service.pod):
         return Skip("it runs to its end and serves nobody")
@@ -69,8 +70,9 @@ def in_words(unknown: Unknown | None, otherwise: str = "") -> str:
 def address_at(service: Service, span: Span, what: str = "") -> str:
     """The address of a finding: of the file's resource it stands in, so that copies of a manifest give one finding."""
     suffix = f"/{what}" if what else ""
-    if service.container is not None and span.file is service.container.source:
-        return service.container.address + suffix
+    started = service.container or service.compose
+    if started is not None and span.file is started.source:
+        return started.address + suffix
     return span.file.path + suffix
 
 

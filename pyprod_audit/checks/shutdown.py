@@ -14,7 +14,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.kustomize_view import patch_that_sets
 from pyprod_audit.checks.signals import SERVERS
 from pyprod_audit.checks.traffic import sends_to, services_for
-from pyprod_audit.checks.workload_view import is_one_shot, present
+from pyprod_audit.checks.workload_view import image_name, is_one_shot, present
 from pyprod_audit.model import Fact, Node, Repository, Resource, Service, Span, Unknown
 from pyprod_audit.model.kubernetes import annotations_of, name_of, place_of
 from pyprod_audit.model.patterns import lazy
@@ -240,6 +240,8 @@ def grace_below_request(service: Service, context: Context) -> Outcomes:
 
 def _has_something_to_lose(service: Service, repository: Repository) -> bool:
     """Whether the pod serves requests, keeps data or works on tasks; agents of the cluster itself do without."""
+    if service.container is not None and posixpath.basename(image_name(service.container)) == "pause":
+        return False  # it holds a place for pods to come
     if service.workload is not None and service.workload.kind == "k8s.statefulset":
         return True
     if service.process is not None and service.process.server in SERVERS:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
+from pyprod_audit.checks.compose_stop import grace_below_drain
 from pyprod_audit.checks.docker_view import is_workplace, names_a_workplace
 from pyprod_audit.checks.workload_view import is_one_shot
 from pyprod_audit.model import Node, Process, Repository, Resource, Service, Span
@@ -58,7 +59,7 @@ def lost_before_server(service: Service, _context: Context) -> Outcomes:
     elif is_workplace(service.image.path) or names_a_workplace(service.image.node.text_at("name") or ""):
         yield Skip("the image is for development")
     else:
-        yield from _lost(service, service.image)
+        yield from _lost(service, service.compose or service.image)
 
 
 def lost_in_manifest(service: Service, _context: Context) -> Outcomes:
@@ -148,10 +149,11 @@ def _called(process: Process) -> str:
 
 def _started_at(service: Service) -> Span | None:
     """The CMD or ENTRYPOINT of the image, the command of the container when it has one."""
-    if service.container is not None:
-        command = service.container.node.get("command")
-        if command is not None:
-            return command.anchor
+    for started, keys in ((service.container, ("command",)), (service.compose, ("entrypoint", "command"))):
+        for key in keys:
+            command = started.node.get(key) if started is not None else None
+            if command is not None:
+                return command.anchor
     if service.image is not None:
         for key in ("entrypoint", "cmd"):
             node = service.image.node.get(key)
@@ -171,7 +173,9 @@ def stop_signal_mismatch(service: Service, _context: Context) -> Outcomes:
         yield cannot(signal)
         return
     name = _name(signal) if signal is not None else "SIGTERM"
-    owner = service.image or service.container
+    if service.compose is not None:
+        yield from grace_below_drain(service, service.compose)
+    owner = service.compose or service.image or service.container
     address = owner.address if owner is not None else ""
     if signal is not None and name == "SIGKILL":
         yield Hit(
@@ -199,9 +203,9 @@ def _uwsgi(service: Service, process: Process, signal: Node | None, address: str
 
 
 def _stop_signal(service: Service) -> Node | None:
-    """The container's own `stopSignal` (Kubernetes 1.33), else the image's STOPSIGNAL."""
-    if service.container is not None:
-        own = service.container.node.get("lifecycle.stopSignal")
+    """The container's own `stopSignal` (Kubernetes 1.33) or Compose's `stop_signal`, else the image's STOPSIGNAL."""
+    for started, key in ((service.container, "lifecycle.stopSignal"), (service.compose, "stop_signal")):
+        own = started.node.get(key) if started is not None else None
         if own is not None:
             return own
     return service.image.node.get("stopsignal") if service.image is not None else None

@@ -95,7 +95,7 @@ def _inside(path: str, folder: str) -> bool:
 
 
 def _database(service: Service, repository: Repository) -> Database | Cannot | None:
-    env = environment(service.image, service.container)
+    env = environment(service.image, service.container or service.compose, repository)
     for name in _VARIABLES:
         node = env.variables.get(name)
         if node is not None:

@@ -9,6 +9,7 @@ from pyprod_audit.checks.api import Cannot, Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.rollout import Replicas, least_replicas
 from pyprod_audit.link.datastores import datastores, volumes_of
 from pyprod_audit.link.network import nearest, same_namespace, services_of
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of
 
@@ -32,6 +33,7 @@ def _governing_service(workload: Resource, repository: Repository) -> Outcomes:
     named = [
         one for one in repository.of_kind("k8s.service") if name_of(one) == name.text and same_namespace(one, workload)
     ]
+    named = together(named, workload, repository)
     if any(_is_headless(service) for service in named):
         return
     unknown = next((ip for one in named if (ip := one.node.get("spec.clusterIP")) is not None and ip.is_unknown), None)
@@ -59,7 +61,8 @@ def _no_service(workload: Resource, name: Node, repository: Repository, *, sever
     if not several and pod is not None and services_of(pod, repository):
         return  # one pod, and clients have another Service to reach it by
     folder = posixpath.dirname(workload.path)
-    if not any(posixpath.dirname(one.path) == folder for one in repository.of_kind("k8s.service")):
+    services = together(repository.of_kind("k8s.service"), workload, repository)
+    if not any(posixpath.dirname(one.path) == folder for one in services):
         yield Cannot(name.span, f"no Service stands beside it: {name.text} may be deployed from elsewhere")
         return
     yield origins.additions(workload, repository) or Hit(

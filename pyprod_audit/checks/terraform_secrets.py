@@ -14,7 +14,7 @@ from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.patterns import lazy
 
 _NOT_JUDGED: Final = frozenset(
-    {"tf.file", "tf.configuration", "tf.output", "tf.terraform", "tf.moved", "tf.import", "tf.check"}
+    {"tf.file", "tf.plan", "tf.configuration", "tf.output", "tf.terraform", "tf.moved", "tf.import", "tf.check"}
 )
 # Arguments that are a secret's value whatever they are called: resource type → argument.
 _VALUES: Final = {

@@ -36,7 +36,7 @@ _READ = lazy(r"(?:==|!=|\bis|\bis not|\bin|\bif)\s*$")
 _SERVER = lazy(r"(?:^|/)(?:gunicorn|hypercorn|uwsgi)[\w.-]*\.py$")
 
 
-def switched_off(subject: Resource, _context: Context) -> Outcomes:
+def switched_off(subject: Resource, context: Context) -> Outcomes:
     """Certificates of other machines are checked."""
     if is_workplace(subject.path):
         yield Skip("it serves developers or tests")
@@ -51,7 +51,7 @@ def switched_off(subject: Resource, _context: Context) -> Outcomes:
         case "shell.script":
             yield from in_script(subject)
         case _:
-            yield from in_container(subject)
+            yield from in_container(subject, context.repository)
 
 
 def _in_python(module: Resource) -> Outcomes:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pyprod_audit.checks.api import Hit, Outcomes, Skip
 from pyprod_audit.checks.docker_view import names_a_workplace
 from pyprod_audit.checks.nginx_view import is_local
-from pyprod_audit.model import Node, Resource, Unknown
-from pyprod_audit.model.kubernetes import env_of
+from pyprod_audit.link.pod_environment import pod_environment
+from pyprod_audit.model import Node, Repository, Resource, Unknown
 from pyprod_audit.model.patterns import lazy
 from pyprod_audit.parsers.shell import commands_of
 
@@ -70,9 +70,9 @@ def in_image(stage: Resource) -> Outcomes:
             yield from _started(start.items_at("commands"), start.items_at("words"), f"{stage.path}/{key}")
 
 
-def in_container(container: Resource) -> Outcomes:
+def in_container(container: Resource, repository: Repository) -> Outcomes:
     """What a container of a pod runs, its hooks and probes, and its environment."""
-    yield from _variables(env_of(container), container.address)
+    yield from _variables(pod_environment(container, repository).variables, container.address)
     for key in ("command", "args"):
         yield from _started((), container.node.items_at(key), f"{container.address}/{key}")
     for key in ("lifecycle.postStart", "lifecycle.preStop", "livenessProbe", "readinessProbe", "startupProbe"):

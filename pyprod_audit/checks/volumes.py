@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pyprod_audit.checks.api import Context, Hit, Outcomes, Skip, cannot
 from pyprod_audit.checks.rollout import Replicas, least_replicas
 from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource
 from pyprod_audit.model.kubernetes import name_of
 from pyprod_audit.model.units import percentage
@@ -68,7 +69,7 @@ def _claims(pod: Resource, repository: Repository) -> Iterator[tuple[Node, Resou
             for claim in repository.of_kind("k8s.persistentvolumeclaim")
             if name_of(claim) == name and same_namespace(claim, pod)
         ]
-        for claim in nearest(claims, pod)[:1]:
+        for claim in nearest(together(claims, pod, repository), pod)[:1]:
             modes = claim.node.items_at("spec.accessModes")
             if modes and all(mode.text in _ONE_NODE for mode in modes) and not _is_local(claim, repository):
                 yield volume, claim, modes[0]

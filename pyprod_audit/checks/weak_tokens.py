@@ -12,6 +12,7 @@ from pyprod_audit.checks.docker_view import is_workplace
 from pyprod_audit.checks.kubernetes_secrets import Entry, entries_of
 from pyprod_audit.checks.secret_names import Sort, sort_of
 from pyprod_audit.checks.secret_values import Value, judge
+from pyprod_audit.link.compose import is_deployed
 from pyprod_audit.model import Node, Resource
 from pyprod_audit.model.patterns import lazy
 
@@ -62,6 +63,8 @@ def guessable_secret(resource: Resource, context: Context) -> Outcomes:
         yield Skip("for development or tests")
     elif resource.kind == "py.module":
         yield from _predictable_tokens(resource)
+    elif resource.kind == "compose.service" and not is_deployed(resource, context.repository):
+        yield Skip("nothing shows that it is deployed")
     elif resource.node.get("sops") is not None:
         yield Skip("encrypted")
     else:

@@ -84,7 +84,7 @@ def too_many_workers(service: Service, context: Context) -> Outcomes:
         return
     workers = certain(service, "app.workers")
     if isinstance(workers, Unknown):
-        yield from _by_cores(service, process, workers, limit)
+        yield from _by_cores(service, process, workers, limit, context.repository)
         return
     if isinstance(limit, Unknown) or workers is None:
         yield Cannot(process.span, "the CPU limit is known only at deploy time")
@@ -104,13 +104,15 @@ def too_many_workers(service: Service, context: Context) -> Outcomes:
     )  # fmt: skip
 
 
-def _by_cores(service: Service, process: Process, workers: Unknown, limit: Fact | Unknown) -> Outcomes:
+def _by_cores(
+    service: Service, process: Process, workers: Unknown, limit: Fact | Unknown, repository: Repository
+) -> Outcomes:
     """`workers = cpu_count() * 2 + 1`: the count is that of the node, whatever the container may use."""
     place = process.config.node.get("assignments.workers") if process.config is not None else None
     if place is None or process.config is None or not _counts_cores(workers.expression, process.config):
         yield Cannot(process.span, in_words(workers))
         return
-    env = environment(service.image, service.container)
+    env = environment(service.image, service.container, repository)
     for name in (*_VARIABLE.findall(workers.expression), "PYTHON_CPU_COUNT"):
         if name in env.variables:
             yield Cannot(place.span, f"{name} is set")

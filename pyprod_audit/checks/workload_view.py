@@ -60,9 +60,12 @@ def present(node: Node, *path: str) -> Node | None:
 
 
 def is_added_to(node: Node) -> bool:
-    """Whether a template inserts lines into a mapping, so that what is missing may be among them."""
+    """Whether a template inserts lines into a mapping, so that what is missing may be among them.
+
+    Charts are rendered: what they leave open, the mapping itself says.
+    """
     text = node.source.text
-    if "{{" not in text and "{%" not in text:
+    if node.source.kind == "helm-template" or ("{{" not in text and "{%" not in text):
         return False
     return _INSERTED.search(text, node.start, node.end) is not None or _is_followed(node)
 

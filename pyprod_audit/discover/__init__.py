@@ -1,7 +1,6 @@
 """Which files there are, what they are, and what is in them."""
 
 from pyprod_audit.discover.classify import (
-    HELM_TEMPLATE,
     KINDS,
     NEEDS_CONTENT,
     classify,
@@ -10,10 +9,10 @@ from pyprod_audit.discover.classify import (
 )
 from pyprod_audit.discover.limits import Limits
 from pyprod_audit.discover.read import Reader, Skipped, decode, read
-from pyprod_audit.discover.walk import HELM_REASON, Discovery, discover, git_root_of
+from pyprod_audit.discover.walk import Discovery, discover, git_root_of
 
 __all__ = [
-    "HELM_REASON", "HELM_TEMPLATE", "KINDS", "NEEDS_CONTENT", "Discovery", "Limits", "Reader",
+    "KINDS", "NEEDS_CONTENT", "Discovery", "Limits", "Reader",
     "Skipped", "classify", "decode", "discover", "git_root_of", "helm_kinds",
     "read", "role_of",
 ]  # fmt: skip

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from pyprod_audit.model.patterns import lazy
 
-HELM_TEMPLATE = "helm-template"
+_CHART, _VALUES, _TEMPLATE = "helm-chart", "helm-values", "helm-template"
 YAML, JSON, CONF, SCRIPT = "yaml?", "json?", "conf?", "script?"
 NEEDS_CONTENT = frozenset({YAML, JSON, CONF, SCRIPT})
 """What `classify` says of files that only `classify_content` can tell."""
 
 KINDS = frozenset({
-    "dockerfile", "dockerignore", "shell", "kubernetes", "kustomization", "kustomize-patch", HELM_TEMPLATE,
-    "helm-values", "yaml", "nginx", "terraform", "requirements", "manifest", "lock", "python-version", "python",
-    "crontab", "text",
+    "dockerfile", "dockerignore", "compose", "shell", "kubernetes", "kustomization", "kustomize-patch", _CHART, _VALUES,
+    _TEMPLATE, "yaml", "nginx", "terraform", "requirements", "manifest", "lock", "python-version", "python",
+    "crontab", "terraform-plan", "text",
 })  # fmt: skip
 """Every answer that is final. Files of kind "yaml" and "text" are read only by rules that look at any text."""
 
@@ -101,6 +101,7 @@ _NGINX_TEMPLATES = (
 )  # fmt: skip
 _NGINX_FOLDERS = frozenset({"nginx", "sites-available", "sites-enabled", "conf.d", "snippets"})
 _REQUIREMENTS = lazy(r"(?:[\w.-]{0,80}[._-])?(?:requirements|constraints)(?:[._-][\w.-]{0,80})?\.(?:txt|in)")
+_COMPOSE = lazy(r"(?:[\w.-]{1,80}[._-])?(?:docker-)?compose(?:[._-][\w.-]{0,80})?\.ya?ml")
 _SCRIPT_NAME = lazy(r"[a-z][a-z0-9_-]{0,60}")
 
 
@@ -150,8 +151,13 @@ def _is_dockerfile(name: str) -> bool:
     return rest[0] in "._-" and len(rest) > 1 and _NOT_DOCKERFILES.isdisjoint(rest[1:].split("."))
 
 
+def is_compose_name(path: str) -> bool:
+    """Whether a file is a Compose file by its name: `compose.yaml`, `docker-compose.prod.yml`, `local-compose.yml`."""
+    return _COMPOSE.fullmatch(path.rpartition("/")[2].lower()) is not None
+
+
 def helm_kinds(paths: Iterable[str]) -> dict[str, str]:
-    """The files of Helm charts that are not what their names say: templates, and values.
+    """The files of Helm charts that are not what their names say: the chart itself, its templates, and its values.
 
     A folder with a Chart.yaml is a chart; what it carries under `charts/` are charts of their own.
     """
@@ -159,7 +165,7 @@ def helm_kinds(paths: Iterable[str]) -> dict[str, str]:
     charts = {path[: -len("Chart.yaml")] for path in listed if path.endswith("Chart.yaml") and _is_chart(path)}
     if not charts:
         return {}
-    found = ((path, _chart_kind(path, charts)) for path in listed if path.endswith((".yaml", ".yml", ".json", ".txt")))
+    found = ((path, _chart_kind(path, charts)) for path in listed if "/templates/" in f"/{path}" or _is_yaml(path))
     return {path: kind for path, kind in found if kind is not None}
 
 
@@ -169,12 +175,22 @@ def _chart_kind(path: str, charts: set[str]) -> str | None:
     at = f"/{lead}".find("/templates/")
     while at >= 0:
         if path[:at] in charts:
-            return HELM_TEMPLATE
+            return _TEMPLATE
         at = f"/{lead}".find("/templates/", at + 1)
-    if name.endswith(("values.yaml", "values.yml")) and lead.endswith("ci/") and lead[:-3] in charts:
-        return "helm-values"
-    is_values = name.startswith("values") and name.endswith((".yaml", ".yml"))
-    return "helm-values" if is_values and lead in charts else None
+    if name == "Chart.yaml":
+        return _CHART
+    if not _is_yaml(name) or name.startswith("values.schema."):
+        return None
+    if lead in charts:
+        return _VALUES if name.startswith("values") else None
+    if lead.endswith("values/"):
+        return _VALUES if lead.removesuffix("values/") in charts else None
+    is_test = name.endswith(("values.yaml", "values.yml")) and lead.endswith("ci/")
+    return _VALUES if is_test and lead.removesuffix("ci/") in charts else None
+
+
+def _is_yaml(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def _is_chart(path: str) -> bool:

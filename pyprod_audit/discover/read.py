@@ -37,6 +37,11 @@ class Reader:
         A Problem when the system refuses, Skipped when the file is not for us: a link, special, too large, binary,
         encrypted, or outside the root.
         """
+        data = self.data(path, kind)
+        return decode(path, data, kind) if isinstance(data, bytes) else data
+
+    def data(self, path: str, kind: str = "") -> bytes | Problem | Skipped:
+        """The bytes of `path`; else what `read` says of a file that it cannot or must not read."""
         if not self._is_inside(path.rpartition("/")[0]):
             return Skipped(path, "outside the scanned folder")
         full = f"{self._root}/{path}"
@@ -51,17 +56,16 @@ class Reader:
                 return Skipped(path, "link")
             return Problem("read", path, f"cannot be read: {getattr(error, 'strerror', None) or error}")
         try:
-            return self._read_open(descriptor, path, kind)
+            return self._read_open(descriptor, path, self._limits.bytes_for(kind))
         except OSError as error:
             return Problem("read", path, f"cannot be read: {error.strerror}")
         finally:
             os.close(descriptor)
 
-    def _read_open(self, descriptor: int, path: str, kind: str) -> SourceFile | Skipped:
+    def _read_open(self, descriptor: int, path: str, cap: int) -> bytes | Skipped:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return Skipped(path, special_file(status.st_mode))
-        cap = self._limits.bytes_for(kind)
         chunks: list[bytes] = []
         size = 0
         while chunk := os.read(descriptor, min(max(status.st_size, 1), cap) + 1):
@@ -69,7 +73,7 @@ class Reader:
             size += len(chunk)
             if size > cap:  # also a file that grows while it is read
                 return Skipped(path, too_large(size, cap))
-        return decode(path, b"".join(chunks), kind)
+        return b"".join(chunks)
 
     def _is_inside(self, folder: str) -> bool:
         known = self._inside.get(folder)

@@ -14,11 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyprod_audit.discover.classify import HELM_TEMPLATE, classify, helm_kinds
+from pyprod_audit.discover.classify import classify, helm_kinds
 from pyprod_audit.discover.ignore import Excluder, IgnoreStack, is_never_ours
 from pyprod_audit.discover.limits import Limits, too_large
-
-HELM_REASON = "Helm template (rendering is not supported yet)"
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ def _keep_readable(root: Path, listed: list[str], found: Discovery, limits: Limi
     for path in listed:
         kind = helm.get(path) or classify(path)
         if kind is not None:
-            reason = HELM_REASON if kind == HELM_TEMPLATE else _unreadable(base, top, path, limits.bytes_for(kind))
+            reason = _unreadable(base, top, path, limits.bytes_for(kind))
             if reason:
                 found.skipped.append((path, reason))
                 continue

@@ -9,22 +9,31 @@ from pyprod_audit.evaluate.evaluated import Evaluated
 from pyprod_audit.model import Problem, Resource, Tree
 
 EVALUATORS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "kustomize": ("kustomize:evaluate", ("kustomize.kustomization",)),
     "nginx": ("nginx:evaluate", ("nginx.config",)),
-    "terraform": ("terraform:evaluate", ("tf.file",)),
+    "compose": ("compose:evaluate", ("compose.file",)),
+    "helm": ("helm:evaluate", ("helm.chart", "helm.values")),
+    "terraform": ("terraform:evaluate", ("tf.file", "tf.plan")),
 }
 """By technology: `module:function`, and the kinds of file-level resources that it is called with, if there are any.
 
 The function is `evaluate(resources, tree) -> Evaluated`; it never raises on any input.
 """
+FROM_EFFECTIVE: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "nginx in ConfigMaps": ("nginx_configmaps:evaluate", ("k8s.configmap", "k8s.podspec", "k8s.container")),
+}
+"""The same for those that run last, on what the others have made of the objects."""
 
 
-def evaluate(resources: Sequence[Resource], tree: Tree) -> tuple[list[Resource], list[Problem]]:
+def evaluate(resources: Sequence[Resource], tree: Tree) -> Evaluated:
     """All resources with the effective ones added, without those that the effective ones stand for."""
     found = list(resources)
     problems: list[Problem] = []
+    notes: list[str] = []
     replaced: set[str] = set()
-    for technology, (place, kinds) in EVALUATORS.items():
-        own = [resource for resource in resources if resource.kind in kinds]
+    for technology, (place, kinds) in (*EVALUATORS.items(), *FROM_EFFECTIVE.items()):
+        given = resources if technology in EVALUATORS else _without(found, replaced) if replaced else found
+        own = [resource for resource in given if resource.kind in kinds]
         if not own:
             continue
         module, _, name = place.partition(":")
@@ -36,8 +45,9 @@ def evaluate(resources: Sequence[Resource], tree: Tree) -> tuple[list[Resource],
             continue
         found.extend(evaluated.resources)
         problems.extend(evaluated.problems)
+        notes.extend(evaluated.notes)
         replaced.update(evaluated.replaced)
-    return _without(found, replaced) if replaced else found, problems
+    return Evaluated(_without(found, replaced) if replaced else found, problems, replaced, notes)
 
 
 def _without(resources: Sequence[Resource], paths: Collection[str]) -> list[Resource]:

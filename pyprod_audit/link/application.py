@@ -30,7 +30,7 @@ def finder_of(service: Service, repository: Repository) -> ModuleFinder:
     """The module finder of a service: as its process would import; made once for each service."""
     finders: dict[Service, ModuleFinder] = repository.memo("link.finders", lambda _repo: {})
     if service not in finders:
-        env = environment(service.image, service.container)
+        env = environment(service.image, service.container or service.compose, repository)
         chdir = service.process.chdir if service.process is not None else ""
         finders[service] = ModuleFinder(repository, service.files, service.project, env, chdir)
     return finders[service]

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from pyprod_audit.link.datastores import MONGODB, MYSQL, POSTGRESQL, Datastore
-from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.pod_environment import objects_named, pod_environment
 from pyprod_audit.model import Fact, Node, Repository, Resource, Span, Unknown
-from pyprod_audit.model.kubernetes import env_of
 from pyprod_audit.model.patterns import lazy
 
 RESERVED = 3  # connections that PostgreSQL keeps for superusers
@@ -61,7 +60,7 @@ def usable(limit: Fact, kind: str) -> int:
 def _of_container(datastore: Datastore, repository: Repository) -> Fact | Unknown:
     container = datastore.resource
     words = (*container.node.items_at("command"), *container.node.items_at("args"))
-    found = _in_words(words) or _in_environment(container) or _in_config_maps(container, repository)
+    found = _in_words(words) or _in_environment(container, repository) or _in_config_maps(container, repository)
     if found is not None:
         return found
     if any(word.is_unknown for word in words):
@@ -87,27 +86,27 @@ def _in_words(words: Sequence[Node]) -> Fact | Unknown | None:
     return None
 
 
-def _in_environment(container: Resource) -> Fact | Unknown | None:
-    env = env_of(container)
+def _in_environment(container: Resource, repository: Repository) -> Fact | Unknown | None:
+    env = pod_environment(container, repository).variables
     return next((_number(env[name]) for name in _VARIABLES if name in env), None)
 
 
 def _in_config_maps(container: Resource, repository: Repository) -> Fact | None:
     """A `max_connections` line of a file in a ConfigMap that the pod mounts."""
     pod = container.parent
-    names = {v.text_at("configMap.name") for v in pod.node.items_at("volumes")} if pod is not None else set()
-    names -= {None}
-    maps = [
-        config for config in repository.of_kind("k8s.configmap")
-        if config.node.text_at("metadata.name") in names and same_namespace(config, container)
-    ] if names else []  # fmt: skip
-    for config in nearest(maps, container):
+    volumes = pod.node.items_at("volumes") if pod is not None else ()
+    names = dict.fromkeys(name for volume in volumes if (name := volume.text_at("configMap.name")))
+    for config in (one for name in names for one in objects_named("ConfigMap", name, container, repository)):
         for node in config.node.mapping_at("data").values():
             if node.text is None or not _LINE.search(node.text):
                 continue
             found = _LINE.search(node.source.text, node.start, node.end)
             if found is not None:
                 return Fact(int(found[1]), Span(node.source, found.start(), found.end()))
+            # The text was made by a template.
+            written = _LINE.search(node.text)
+            if written is not None:
+                return Fact(int(written[1]), node.anchor)
     return None
 
 
@@ -154,12 +153,13 @@ def _of_rds(datastore: Datastore, repository: Repository) -> Fact | Unknown:
 
 
 def _parameter_group(named: Node, kind: str, owner: Resource, repository: Repository) -> Resource | None:
-    from pyprod_audit.evaluate.terraform import reference_target  # loads tree-sitter: only where there is Terraform
+    from pyprod_audit.evaluate.terraform_references import referred  # only where there is Terraform
 
-    siblings = repository.children(owner.parent, kind) if owner.parent is not None else []
-    target = reference_target(named.value) if isinstance(named.value, Unknown) else None
-    for group in siblings:
-        if group.address == target or (named.text is not None and group.node.text_at("name") == named.text):
+    found = referred(owner, named, repository)
+    if found is not None and found.kind == kind:
+        return found
+    for group in repository.children(owner.parent, kind) if owner.parent is not None else []:
+        if named.text is not None and group.node.text_at("name") == named.text:
             return group
     return None
 
@@ -214,7 +214,7 @@ def _cloud_sql_memory(tier: str) -> float | None:
 
 
 def _of_azure(datastore: Datastore, repository: Repository) -> Fact | Unknown:
-    from pyprod_audit.evaluate.terraform import reference_target  # loads tree-sitter: only where there is Terraform
+    from pyprod_audit.evaluate.terraform_references import refers  # only where there is Terraform
 
     owner = datastore.resource
     siblings: Iterator[Resource] = iter(repository.children(owner.parent)) if owner.parent is not None else iter(())
@@ -224,7 +224,7 @@ def _of_azure(datastore: Datastore, repository: Repository) -> Fact | Unknown:
         if (
             sibling.node.text_at("name") == "max_connections"
             and server is not None and value is not None
-            and isinstance(server.value, Unknown) and reference_target(server.value) == owner.address
+            and refers(sibling, server, owner)
         ):  # fmt: skip
             return _number(value)
     return Unknown("max_connections", "the default hangs on the server's size")

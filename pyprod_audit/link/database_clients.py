@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pyprod_audit.link.datastores import MONGODB, Datastore, datastores
 from pyprod_audit.link.network import nearest
-from pyprod_audit.link.pod_environment import configured_environment
+from pyprod_audit.link.pod_environment import pod_environment
 from pyprod_audit.link.poolers import names_pooler, poolers
 from pyprod_audit.link.pools import Pool, kind_of_url, pools_of
 from pyprod_audit.link.setting_values import settings_of
@@ -78,7 +78,9 @@ def _largest(pools: tuple[Pool, ...], kind: str) -> Pool:
 
 def _datastore(service: Service, pools: tuple[Pool, ...], repository: Repository) -> Datastore | str:
     """By the host that the environment or the code names, else the only one of its kind in the repository."""
-    candidates = [one for one in datastores(repository) if one.kind != MONGODB and not one.replica]
+    candidates = [
+        one for one in datastores(repository) if one.kind != MONGODB and not one.replica and one.runs_as != "compose"
+    ]
     if not candidates:
         return "no database is declared in the repository"
     hosts, kinds = _named(service, pools, repository)
@@ -100,8 +102,8 @@ def _named(service: Service, pools: tuple[Pool, ...], repository: Repository) ->
     kinds: set[str] = set()
     known = {host for one in datastores(repository) for host in one.hosts}
     values: list[tuple[str, Node]] = [("url", pool.url) for pool in pools if pool.url is not None]
-    if service.container is not None:
-        values += configured_environment(service.container, repository).items()
+    given = pod_environment(service.container, repository)
+    values += [(name, given.variables[name].holding(text)) for name, text in given.revealed().items()]
     for name, node in values:
         text = node.text
         if text is None or not _NAMES_HOST.search(name):

@@ -11,6 +11,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pyprod_audit.link.compose import deployed_services, service_name
+from pyprod_audit.link.compose_images import built_stage
 from pyprod_audit.link.network import services_of
 from pyprod_audit.model import Node, Repository, Resource, Span, Unknown
 from pyprod_audit.model.kubernetes import name_of, namespace_of, object_of
@@ -72,9 +74,10 @@ class Datastore:
     """One database server or cluster.
 
     `kind` is one of the constants of this module, "" when the engine is not known; `resource` what declares it: a
-    `k8s.container`, an operator's custom resource or a `tf.*`, at `span`; `hosts` the names under which clients inside
-    the cluster reach it; `runs_as` "container", "operator" or "cloud"; `lasting` whether its data outlives the pod,
-    None when that cannot be told; `replica` whether it is, or may be, a copy of another one.
+    `k8s.container`, a `compose.service` of a project that is deployed, an operator's custom resource or a `tf.*`, at
+    `span`; `hosts` the names under which clients inside the cluster or project reach it; `runs_as` "container",
+    "operator", "compose" or "cloud"; `lasting` whether its data outlives the pod or container, None when that cannot be
+    told; `replica` whether it is, or may be, a copy of another one.
     """
 
     kind: str
@@ -116,6 +119,7 @@ def volumes_of(container: Resource) -> Iterator[tuple[str, Node | None]]:
 def _all(repository: Repository) -> Iterator[Datastore]:
     yield from _containers(repository)
     yield from _custom_resources(repository)
+    yield from _composed(repository)
     yield from _cloud(repository)
 
 
@@ -207,6 +211,23 @@ def _custom_resources(repository: Repository) -> Iterator[Datastore]:
 def _cnpg_replica(resource: Resource) -> bool:
     enabled = resource.node.get("spec.replica.enabled")
     return enabled is not None and enabled.scalar is True
+
+
+def _composed(repository: Repository) -> Iterator[Datastore]:
+    """The databases that Compose runs; what is not mounted from elsewhere goes with the container."""
+    for service in deployed_services(repository):
+        built = built_stage(service, repository)
+        image = service.node.get("image") if built is None else built.stage.node.get("base.image")
+        kind = database_of_image(_written(image)) if image is not None else ""
+        if not kind:
+            continue
+        mounts = [mount for mount in service.node.items_at("volumes") if mount.get("source") is not None]
+        lasting = any(not (mount.text_at("target") or "/etc/").startswith(_NOT_DATA) for mount in mounts)
+        place = service.node.get("image") or service.node
+        yield Datastore(
+            kind, service.address, service_name(service), service, place.anchor, "compose",
+            frozenset((service_name(service),)), lasting,
+        )  # fmt: skip
 
 
 def _cloud(repository: Repository) -> Iterator[Datastore]:

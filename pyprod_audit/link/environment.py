@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyprod_audit.model import Node, Resource, Unknown
-from pyprod_audit.model.kubernetes import env_of
+from pyprod_audit.link.pod_environment import pod_environment
+from pyprod_audit.model import Node, OpenMapping, Repository, Resource, Unknown
 from pyprod_audit.model.patterns import lazy
 
 _SHELL = lazy(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+?=])([^${}]*))?\})")
 # Single quotes, double quotes, a backslash, a bare variable, anything else.
 _PIECE = lazy(r"'([^']*)'|\"((?:[^\"\\]|\\.)*)\"|\\(.)|(\$\w+|\$\{[^}]*\})|([^'\"\\$]+|.)", re.DOTALL)
-_KUBERNETES = lazy(r"\$\$|\$\(([A-Za-z_][\w.-]*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,22 @@ class Environment:
         return name not in self.variables and not self.open
 
 
-def environment(image: Resource | None, container: Resource | None) -> Environment:
-    """What the image sets, overridden by what the container of a pod sets."""
+def environment(image: Resource | None, container: Resource | None, repository: Repository) -> Environment:
+    """What the image sets, overridden by what the container of a pod sets, ConfigMaps of the repository included.
+
+    `container` may be a `compose.service` instead.
+    """
     variables: dict[str, Node] = dict(image.node.mapping_at("env")) if image is not None else {}
     if container is None:
         return Environment(variables, open=True)
-    variables.update(env_of(container))
-    return Environment(variables, open=container.node.get("envFrom") is not None or image is None)
+    if container.kind == "compose.service":
+        own = container.node.get("environment")
+        variables.update(own.mapping if own is not None else {})
+        more = own is not None and (own.is_unknown or isinstance(own.value, OpenMapping))
+        return Environment(variables, open=more or image is None)
+    given = pod_environment(container, repository)
+    variables.update(given.variables)
+    return Environment(variables, open=bool(given.missing) or image is None)
 
 
 def expand_shell(word: Node, env: Environment) -> Node:
@@ -106,24 +114,3 @@ def _filled_in(text: str, env: Environment) -> str | None:
 
     filled = _SHELL.sub(replace, text)
     return None if missing or "$" in filled else filled
-
-
-def expand_kubernetes(word: Node, env: Environment) -> Node:
-    """An entry of `command` or `args` with `$(X)` replaced, as the kubelet does; unresolved ones are not known."""
-    text = word.text
-    if text is None or "$" not in text:
-        return word
-    missing = ""
-
-    def replace(found: re.Match[str]) -> str:
-        nonlocal missing
-        if found[0] == "$$":
-            return "$"
-        value = env.text(found[1])
-        if value is None:
-            missing = missing or found[1]
-        return value or ""
-
-    expanded = _KUBERNETES.sub(replace, text)
-    value = Unknown(text, f"{missing} is known only at deploy time") if missing else expanded
-    return Node(value, word.source, word.start, word.end, word.key_start, word.key_end)

@@ -57,7 +57,7 @@ def settings_module(service: Service, repository: Repository) -> Resource | Unkn
     `DJANGO_SETTINGS_MODULE` of the image or the container decides, else what the module that the server loads sets as
     a default, unless the variable may still come at deploy time and the project has several modules of settings.
     """
-    env = environment(service.image, service.container)
+    env = environment(service.image, service.container or service.compose, repository)
     finder = finder_of(service, repository)
     given = env.variables.get(_VARIABLE)
     if given is not None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
+from pyprod_audit.evaluate.nginx_values import interpolated
+from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource, Scalar, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches
 
@@ -40,7 +42,7 @@ def services_of(podspec: Resource, repository: Repository) -> list[Resource]:
             selector = service.node.get("spec.selector")
             if selector is not None and same_namespace(service, owner) and selector_matches(selector, labels) is True:
                 found.append(service)
-    return nearest(found, podspec)
+    return nearest(together(found, podspec, repository), podspec)
 
 
 def _services_by_label(repository: Repository) -> dict[tuple[str, Scalar], list[Resource]]:
@@ -55,7 +57,7 @@ def _services_by_label(repository: Repository) -> dict[tuple[str, Scalar], list[
 
 
 def nearest(candidates: Sequence[Resource], to: Resource) -> list[Resource]:
-    """Those of `candidates` that stand nearest to a resource in the tree: same file, same folder, next folder up.
+    """Those of `candidates` that stand nearest to a resource: same variant, same file, same folder, next folder up.
 
     Repositories hold the same objects several times (base, overlays, rendered releases); what belongs together stands
     together.
@@ -63,6 +65,7 @@ def nearest(candidates: Sequence[Resource], to: Resource) -> list[Resource]:
     if len(candidates) < 2:
         return list(candidates)
     here = to.path.split("/")
+    candidates = [one for one in candidates if one.variant == to.variant] or candidates
 
     def shared(resource: Resource) -> int:
         there = resource.path.split("/")
@@ -84,7 +87,7 @@ def routes_to(service: Resource, repository: Repository) -> list[Resource]:
     candidates = by_backend.get(service.node.text_at("metadata.name") or "", ())
     own = namespace_of(service)
     there = [route for route, namespace in candidates if not own or not namespace or own == namespace]
-    return nearest(list(dict.fromkeys(there)), service)
+    return nearest(together(dict.fromkeys(there), service, repository), service)
 
 
 def _routes_by_backend(repository: Repository) -> dict[str, list[tuple[Resource, str]]]:
@@ -149,13 +152,17 @@ def _locations_by_host(repository: Repository) -> dict[str, list[Resource]]:
 
 def proxied_hosts(location: Resource, upstreams: Mapping[str | None, Resource]) -> Iterator[str]:
     """The host names that a location's `proxy_pass` (or `uwsgi_pass`, …) may reach, through upstreams."""
+    variables = location.node.mapping_at("variables")
     for directive in ("proxy_pass", "uwsgi_pass", "grpc_pass", "fastcgi_pass"):
         for occurrence in location.node.items_at(directive):
-            target = occurrence.text_at("0")
-            if target is None:
+            target = occurrence.items[0] if occurrence.items else occurrence
+            authority = _authority(target.text or "")
+            if "$" in authority:
+                filled = interpolated(target.holding(authority), variables)
+                authority = authority if isinstance(filled, Unknown) else _authority(filled)
+            host = authority.rsplit(":", 1)[0]
+            if not host:
                 continue
-            host = target.partition("://")[2] or target
-            host = host.split("/", 1)[0].rsplit(":", 1)[0]
             upstream = upstreams.get(host)
             if upstream is None:
                 yield host
@@ -164,3 +171,7 @@ def proxied_hosts(location: Resource, upstreams: Mapping[str | None, Resource]) 
                 name = server.text_at("host")
                 if name is not None:
                     yield name
+
+
+def _authority(url: str) -> str:
+    return (url.partition("://")[2] or url).split("/", 1)[0]

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyprod_audit.link import network, workloads
-from pyprod_audit.link.environment import Environment, environment, expand_kubernetes
-from pyprod_audit.link.images import all_folders, image_files, project_of, shell_family
+from pyprod_audit.link.compose import deployed_services, service_name
+from pyprod_audit.link.compose_images import built_stage, proxies_of
+from pyprod_audit.link.container_start import startup_of
+from pyprod_audit.link.environment import Environment, environment
+from pyprod_audit.link.images import all_folders, image_files, project_of
+from pyprod_audit.link.pod_environment import pod_environment
 from pyprod_audit.link.python_modules import ModuleFinder
 from pyprod_audit.link.servers import process
-from pyprod_audit.link.startup import Startup, trace, trace_commands
 from pyprod_audit.link.workplaces import shipped_stage
 from pyprod_audit.model import (
     AppReference,
@@ -86,6 +89,7 @@ def build(repository: Repository, stated: Sequence[Stated] = ()) -> tuple[Servic
     images = list(_images(repository))
     used: set[int] = set()
     services = list(_deployed(repository, images, stated, used))
+    services.extend(_composed(repository, images, used))
     services.extend(_undeployed(repository, images, used))
     return tuple(services)
 
@@ -229,6 +233,19 @@ def _is_public(container: Resource) -> bool:
     )
 
 
+def _composed(repository: Repository, images: Sequence[Image], used: set[int]) -> Iterator[Service]:
+    """The services of Compose projects that are deployed, where no workload of Kubernetes runs their image."""
+    taken = {image.stage.path for image in images if id(image.stage) in used}
+    for started in deployed_services(repository):
+        built = built_stage(started, repository)
+        if built is None or built.stage.path in taken:
+            continue
+        used.update(id(image.stage) for image in images if image.stage.path == built.stage.path)
+        project = project_of(built.files, built.stage.path)
+        image = Image(built.stage, built.files, project, _project_name(project, repository))
+        yield _service(service_name(started), repository, image, None, None, None, built.evidence, started)
+
+
 def _undeployed(repository: Repository, images: Sequence[Image], used: set[int]) -> Iterator[Service]:
     for image in images:
         if id(image.stage) in used:
@@ -252,13 +269,14 @@ def _service(
     pod: Resource | None,
     container: Resource | None,
     evidence: Evidence | None,
+    started: Resource | None = None,
 ) -> Service:
     stage = image.stage if image is not None else None
     files = image.files if image is not None else None
     project = image.project if image is not None else None
-    env = environment(stage, container)
+    env = environment(stage, container or started, repository)
     finder = ModuleFinder(repository, files, project, env)
-    running = _process(stage, container, env, repository, files, finder, project)
+    running = _process(stage, container or started, env, repository, files, finder, project)
     module = None
     modules: tuple[Resource, ...] = ()
     if running is not None and isinstance(running.app, AppReference):
@@ -274,13 +292,16 @@ def _service(
     if workload is not None and pod is not None and container is not None:
         entries = _entries(pod, repository)
         facts.update(workloads.facts(workload, pod, container, repository))
+    elif started is not None:
+        entries = proxies_of(started, repository)
     notes = [evidence] if evidence is not None else []
     notes += [Evidence(f"{entry.address} leads traffic to it", place_of(entry)) for entry in entries]
     if project is not None:
         notes.append(Evidence(f"the image holds the Python project in {project or 'the root folder'}"))
     return Service(
-        name, project, stage, workload, pod, container, running, entries, files, module, modules, facts, tuple(notes)
-    )
+        name, project, stage, workload, pod, container, running, entries, files, module, modules, facts, tuple(notes),
+        started,
+    )  # fmt: skip
 
 
 def _modules_of(project: str, repository: Repository) -> tuple[Resource, ...]:
@@ -331,7 +352,7 @@ def _process(
         found = files.tree_path(path) if files is not None else None
         return scripts_by_path.get(found) if found is not None else None
 
-    startup = _startup(stage, container, env, scripts)
+    startup = startup_of(stage, container, env, pod_environment(container, repository), scripts)
     if startup is None:
         return None
     found = process(startup, finder, project or "")
@@ -340,40 +361,3 @@ def _process(
         if shared is not None and shared.scalar is True:  # then the pause container is PID 1 for everybody
             return replace(found, signals=None, signals_because="the pod shares its process namespace")
     return found
-
-
-def _startup(stage: Resource | None, container: Resource | None, env: Environment, scripts: object) -> Startup | None:
-    look_up = scripts if callable(scripts) else (lambda _path: None)
-    family = shell_family(stage, container)
-    command = container.node.get("command") if container is not None else None
-    args = container.node.get("args") if container is not None else None
-    for node in (command, args):
-        if node is not None and node.is_unknown:
-            return None
-    argument_words = tuple(expand_kubernetes(word, env) for word in args.items) if args is not None else ()
-    if command is not None and command.items:
-        words = (*(expand_kubernetes(word, env) for word in command.items), *argument_words)
-        return trace(words, env, family, look_up)
-    if stage is None:
-        return None
-    entrypoint, cmd = stage.node.get("entrypoint"), stage.node.get("cmd")
-    if args is not None and argument_words:
-        tail = argument_words
-    else:
-        tail = _exec_words(cmd)
-    if entrypoint is not None and entrypoint.text_at("form") == "shell":
-        return trace_commands(entrypoint.items_at("commands"), env, family, look_up, "sh -c")
-    head = _exec_words(entrypoint)
-    if not head and (args is None or not argument_words) and cmd is not None and cmd.text_at("form") == "shell":
-        return trace_commands(cmd.items_at("commands"), env, family, look_up, "sh -c")
-    if head and not tail and cmd is not None and cmd.text_at("form") == "shell":
-        script = cmd.get("script")
-        if script is not None:
-            shell = Node("/bin/sh", script.source, script.start, script.start)
-            flag = Node("-c", script.source, script.start, script.start)
-            tail = (shell, flag, script)
-    return trace((*head, *tail), env, family, look_up) if head or tail else None
-
-
-def _exec_words(node: Node | None) -> tuple[Node, ...]:
-    return node.items_at("words") if node is not None and node.text_at("form") == "exec" else ()

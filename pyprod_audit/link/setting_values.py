@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pyprod_audit.link.pod_environment import configured_environment, environment_is_open
+from pyprod_audit.link.pod_environment import pod_environment
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 from pyprod_audit.model.patterns import lazy
 
@@ -102,8 +102,8 @@ def settings_of(service: Service, repository: Repository) -> Settings:
     image = service.image.node.mapping_at("env") if service.image is not None else {}
     if service.container is None:
         return Settings(service.modules, image)
-    variables = {**image, **configured_environment(service.container, repository)}
-    return Settings(service.modules, variables, environment_is_open(service.container, repository))
+    given = pod_environment(service.container, repository)
+    return Settings(service.modules, {**image, **given.variables}, bool(given.missing))
 
 
 def _whole(value: object) -> int | None:

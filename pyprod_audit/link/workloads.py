@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pyprod_audit.link.kustomizations import unevaluated
 from pyprod_audit.link.network import nearest, same_namespace
+from pyprod_audit.link.variants import exclude_each_other, together
 from pyprod_audit.model import Fact, Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import name_of, place_of
 from pyprod_audit.model.units import quantity
@@ -71,13 +73,16 @@ def autoscalers(workload: Resource, repository: Repository) -> list[Resource]:
     by_target = repository.memo("link.scalers_by_target", _scalers_by_target)
     candidates = by_target.get((workload.kind, name_of(workload)), ())
     own = [one for one in candidates if same_namespace(one, workload) and _is_nearest(workload, one, repository)]
-    return nearest(own, workload)
+    return nearest(together(own, workload, repository), workload)
 
 
 def _is_nearest(workload: Resource, scaler: Resource, repository: Repository) -> bool:
     """Whether no other copy of the workload (another variant of the deployment) stands nearer to the autoscaler."""
     by_name = repository.memo("link.workloads_by_name", _workloads_by_name)
-    copies = [one for one in by_name.get((workload.kind, name_of(workload)), ()) if same_namespace(one, scaler)]
+    copies = [
+        one for one in by_name.get((workload.kind, name_of(workload)), ())
+        if same_namespace(one, scaler) and not exclude_each_other(one, scaler, repository)
+    ]  # fmt: skip
     return workload in nearest(copies, scaler)
 
 
@@ -112,14 +117,16 @@ def _scalers_by_target(repository: Repository) -> dict[tuple[str, str], list[Res
 
 
 def _most_in_overlays(workload: Resource, repository: Repository) -> Fact | None:
-    """The greatest number of pods that the `replicas` of a kustomization give a workload of this name."""
+    """The greatest number of pods that kustomizations which were not evaluated give a workload of this name."""
+    if workload.variant:
+        return None
     by_name = repository.memo("link.kustomize_replicas", _overlay_replicas)
     return by_name.get(name_of(workload))
 
 
 def _overlay_replicas(repository: Repository) -> dict[str, Fact]:
     found: dict[str, Fact] = {}
-    for kustomization in repository.of_kind("kustomize.kustomization"):
+    for kustomization in unevaluated(repository):
         for entry in kustomization.node.items_at("replicas"):
             name, count = entry.text_at("name"), entry.get("count")
             if name is None or count is None or not isinstance(count.scalar, int):

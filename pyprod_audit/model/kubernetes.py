@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from pyprod_audit.model.node import MISSING, Node, Unknown
+from pyprod_audit.model.node import MISSING, Node, OpenMapping, Unknown
 from pyprod_audit.model.resource import Resource
 from pyprod_audit.model.source import Span
 
@@ -53,15 +53,19 @@ def annotations_of(resource: Resource) -> Mapping[str, Node]:
     return object_of(resource).node.mapping_at("metadata.annotations")
 
 
+def template_of(pod: Resource) -> Node:
+    """What holds the spec of a `k8s.podspec` and, beside it, the metadata of its pods; the spec alone without one."""
+    for path in _TEMPLATES if pod.parent is not None else ():
+        template = pod.parent.node.find(path)[0] if pod.parent is not None else MISSING
+        if template is not MISSING and template.mapping.get("spec") is pod.node:
+            return template
+    return pod.node
+
+
 def pod_labels(pod: Resource) -> Labels:
     """The labels of the pods that a `k8s.podspec` describes: they stand beside the spec, in the template."""
-    if pod.parent is None:
-        return {}
-    for path in _TEMPLATES:
-        template = pod.parent.node.find(path)[0]
-        if template is not MISSING and template.mapping.get("spec") is pod.node:
-            return _labels(template)
-    return {}
+    template = template_of(pod)
+    return {} if template is pod.node else _labels(template)
 
 
 def selector_matches(selector: Node, labels: Labels) -> bool | None:
@@ -78,14 +82,16 @@ def selector_matches(selector: Node, labels: Labels) -> bool | None:
     if isinstance(labels, Unknown) or isinstance(selector.value, Unknown):
         return None
     members = selector.mapping
-    if "matchLabels" not in members and "matchExpressions" not in members:
-        return _all(_has(labels, key, (value,)) for key, value in members.items())
-    wanted = members.get("matchLabels")
-    expressions = members.get("matchExpressions")
+    plain = "matchLabels" not in members and "matchExpressions" not in members
+    wanted = selector if plain else members.get("matchLabels")
+    expressions = None if plain else members.get("matchExpressions")
     if any(node is not None and node.is_unknown for node in (wanted, expressions)):
         return None
-    answers = [_has(labels, key, (value,)) for key, value in (wanted.mapping if wanted else {}).items()]
+    pairs = wanted.mapping if wanted is not None else {}
+    answers = [_has(labels, key, (value,)) for key, value in pairs.items()]
     answers += [_satisfies(labels, expression) for expression in (expressions.items if expressions else ())]
+    if isinstance(members, OpenMapping) or isinstance(pairs, OpenMapping):
+        answers.append(None)  # a template may ask for more
     return _all(answers)
 
 
@@ -99,27 +105,6 @@ def named_ports(container: Resource) -> dict[str, Node]:
     return ports
 
 
-def env_of(container: Resource) -> dict[str, Node]:
-    """The values of a container's `env` by name; the last of a name wins.
-
-    `valueFrom` gives an Unknown that names its origin; a variable without a value is empty, as Kubernetes has it.
-    `envFrom` is not looked at: it can add names that are not here.
-    """
-    values = {}
-    for entry in container.node.items_at("env"):
-        name = entry.text_at("name")
-        if name is None:
-            continue
-        origin, value = entry.get("valueFrom"), entry.get("value")
-        if origin is not None:
-            value = Node(_origin(origin), origin.source, origin.start, origin.end, origin.key_start, origin.key_end)
-        elif value is None or value.value is None:
-            at = value or entry
-            value = Node("", at.source, at.start, at.end, at.key_start, at.key_end)
-        values[name] = value
-    return values
-
-
 def _written(node: Node | None) -> str:
     if node is None or node.value is None or isinstance(node.value, (dict, tuple)):
         return ""
@@ -131,15 +116,6 @@ def _labels(owner: Node) -> Labels:
     if found is MISSING:
         return {}
     return found.value if isinstance(found.value, Unknown) else found.mapping
-
-
-def _origin(value_from: Node) -> Unknown:
-    """Where the value of a variable comes from: `secretKeyRef db/password`."""
-    for kind, reference in value_from.mapping.items():
-        parts = [_written(reference.get(key)) for key in ("name", "key", "fieldPath", "resource")]
-        written = f"{kind} {'/'.join(part for part in parts if part)}".rstrip()
-        return Unknown(written, f"the value comes from a {kind}")
-    return Unknown("valueFrom", "the value comes from elsewhere")
 
 
 def _has(labels: Mapping[str, Node], key: str, wanted: tuple[Node, ...]) -> bool | None:
@@ -170,7 +146,7 @@ def _satisfies(labels: Mapping[str, Node], expression: Node) -> bool | None:
 
 
 def _any_unknown_key(labels: Mapping[str, Node]) -> bool:
-    return any(_is_template(key) for key in labels)
+    return isinstance(labels, OpenMapping) or any(_is_template(key) for key in labels)
 
 
 def _is_template(key: str) -> bool:

@@ -89,7 +89,8 @@ class Service:
     `project`: root folder of the Python project ("" is the scan root) or None; `image`: final `docker.stage`;
     `workload`: k8s workload; `pod`: its `k8s.podspec`; `container`: the `k8s.container`; `entries`: what leads traffic
     here (`k8s.service`, `k8s.ingress`, `nginx.location`, …); `files`: what the image holds; `module`: the `py.module`
-    that the server is told to import; `modules`: all `py.module` of the project.
+    that the server is told to import; `modules`: all `py.module` of the project; `compose`: the `compose.service` that
+    starts it where no workload does.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Service:
     modules: tuple[Resource, ...] = ()
     facts: Mapping[str, Fact | Unknown] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    compose: Resource | None = None
 
     def fact(self, name: str) -> Fact | None:
         """The fact `name` when it is known."""

@@ -35,6 +35,7 @@ class Tree:
     files: Mapping[str, SourceFile] = field(default_factory=dict)
     reader: Callable[[str], SourceFile | None] | None = None
     deployment: Deployment = NO_CHOICES
+    opener: Callable[[str], bytes | None] | None = None
     _read: dict[str, SourceFile | None] = field(default_factory=dict)
 
     def text(self, path: str) -> SourceFile | None:
@@ -48,3 +49,7 @@ class Tree:
         if path not in self._read:
             self._read[path] = self.reader(path) if self.reader is not None else None
         return self._read[path]
+
+    def data(self, path: str) -> bytes | None:
+        """The bytes of a file that is no text (a packed chart), on the same terms as `text`."""
+        return self.opener(path) if self.opener is not None and path in self.paths else None

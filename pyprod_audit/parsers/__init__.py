@@ -13,12 +13,17 @@ Parser: TypeAlias = Callable[[SourceFile], Parsed]
 
 PARSERS: Mapping[str, str] = {
     "dockerfile": "dockerfile:parse",
+    "compose": "compose:parse",
     "shell": "shell:parse",
     "kubernetes": "kubernetes:parse",
     "kustomization": "kubernetes:parse",
+    "kustomize-patch": "kustomize_patches:parse",
+    "helm-chart": "helm_chart:parse",
+    "helm-template": "helm_chart:parse_template",
     "helm-values": "helm_values:parse",
     "nginx": "nginx:parse",
     "terraform": "terraform:parse",
+    "terraform-plan": "terraform_plan:parse",
     "requirements": "requirements:parse",
     "manifest": "manifests:parse",
     "lock": "locks:parse",

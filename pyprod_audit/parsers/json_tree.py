@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from collections.abc import Container
+from typing import Any, Final, NamedTuple
 
 from pyprod_audit.model import Node, Scalar, SourceFile
 from pyprod_audit.model.patterns import lazy
@@ -35,13 +36,65 @@ def read_json(source: SourceFile) -> Node:
     return root
 
 
+class Members(NamedTuple):
+    """Members of a top-level object: `placed` are nodes, `plain` what the json module makes of them."""
+
+    placed: dict[str, Node]
+    plain: dict[str, Any]
+
+
+def read_members(source: SourceFile, placed: Container[str], plain: Container[str]) -> Members:
+    """The named members of the object that the text is; the others are passed over quickly. Raises JsonError."""
+    reader, found = _Reader(source), Members({}, {})
+    scan = json.JSONDecoder(strict=False).raw_decode
+    if reader.mark() != "{":
+        raise JsonError("it is not an object", 0)
+    if reader.peek() == "}":
+        return found
+    while True:
+        kind, start, _, text = reader.token()
+        if kind != "string":
+            raise JsonError(f"expected a key, found {text[:20]}", start)
+        key = str(reader.scalar(kind, start, text))
+        if reader.mark() != ":":
+            raise JsonError("expected a colon", reader.position)
+        if key in placed:
+            found.placed[key] = reader.read()
+        else:
+            reader.peek()
+            try:
+                value, reader.position = scan(source.text, reader.position)
+            except (ValueError, RecursionError):
+                raise JsonError("it is not valid or nested too deeply", reader.position) from None
+            if key in plain:
+                found.plain[key] = value
+        mark = reader.mark()
+        if mark == "}":
+            return found
+        if mark != ",":
+            raise JsonError("expected a comma", reader.position)
+
+
 class _Reader:
     def __init__(self, source: SourceFile) -> None:
         self.source = source
         self.text = source.text
         self.position = 0
 
-    def _token(self) -> tuple[str, int, int, str]:
+    def peek(self) -> str:
+        """The next character that is no white space, which is passed over; "" at the end."""
+        text, at = self.text, self.position
+        while at < len(text) and text[at] in " \t\r\n":
+            at += 1
+        self.position = at
+        return text[at : at + 1]
+
+    def mark(self) -> str:
+        """The next token, which is taken; "" for anything but a bracket, a comma or a colon."""
+        kind, _, _, text = self.token()
+        return text if kind == "mark" else ""
+
+    def token(self) -> tuple[str, int, int, str]:
         found = _TOKEN.match(self.text, self.position)
         if found is None:
             raise JsonError("unexpected end or character", min(self.position, len(self.text)))
@@ -49,7 +102,7 @@ class _Reader:
         kind = str(found.lastgroup)
         return kind, found.start(kind), found.end(kind), found[kind]
 
-    def _scalar(self, kind: str, start: int, text: str) -> Scalar:
+    def scalar(self, kind: str, start: int, text: str) -> Scalar:
         if kind == "word":
             return _WORDS[text]
         try:
@@ -63,7 +116,7 @@ class _Reader:
         open_containers: list[tuple[Node, list[Node] | dict[str, Node]]] = []
         key: tuple[str, int, int] | None = None
         while True:
-            kind, start, end, text = self._token()
+            kind, start, end, text = self.token()
             if text in ("]", "}") and kind == "mark":
                 if not open_containers or key or isinstance(open_containers[-1][1], dict) is not (text == "}"):
                     raise JsonError(f"unexpected {text}", start)
@@ -73,8 +126,8 @@ class _Reader:
             elif open_containers and key is None and isinstance(open_containers[-1][1], dict):
                 if kind != "string":
                     raise JsonError(f"expected a key, found {text[:20]}", start)
-                key = (str(self._scalar(kind, start, text)), start + 1, end - 1)
-                colon = self._token()
+                key = (str(self.scalar(kind, start, text)), start + 1, end - 1)
+                colon = self.token()
                 if colon[3] != ":" or colon[0] != "mark":
                     raise JsonError("expected a colon", colon[1])
                 continue
@@ -94,7 +147,7 @@ class _Reader:
                         raise JsonError("nested too deeply", start)
                     open_containers.append((node, [] if text == "[" else {}))
                     continue
-                node.value = self._scalar(kind, start, text)
+                node.value = self.scalar(kind, start, text)
             if not open_containers:
                 return node
             self._separator()
@@ -102,7 +155,7 @@ class _Reader:
     def _separator(self) -> None:
         """Passes over a comma, which must stand unless the container ends here."""
         before = self.position
-        kind, start, _, text = self._token()
+        kind, start, _, text = self.token()
         if kind != "mark" or text not in (",", "]", "}"):
             raise JsonError("expected a comma", start)
         if text != ",":

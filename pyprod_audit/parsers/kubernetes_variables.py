@@ -20,15 +20,19 @@ def mark_variables(node: Node) -> None:
 
     `$(NAME)` is Kubernetes' own and stays, as does whatever a container's shell or a file in a ConfigMap expands.
     """
-    if not _NAMED.search(node.source.text, node.start, node.end):
-        return
+    if _NAMED.search(node.source.text, node.start, node.end):
+        mark_all_variables(node)
+
+
+def mark_all_variables(node: Node) -> None:
+    """The same where the values below `node` need not stand in its own file: what a template gave."""
     pending = [("", node)]
     seen: set[int] = set()
     while pending:
         key, current = pending.pop()
         value = current.value
         if isinstance(value, str):
-            if "$" in value and _is_filled_in(key, value):
+            if "$" in value and is_filled_in(value, key):
                 current.value = Unknown(value, "filled in by a tool that expands variables")
         elif isinstance(value, (dict, tuple)):
             if id(value) in seen:
@@ -40,7 +44,8 @@ def mark_variables(node: Node) -> None:
                 pending.extend((name, member) for name, member in value.items() if name not in _OPAQUE)
 
 
-def _is_filled_in(key: str, value: str) -> bool:
+def is_filled_in(value: str, key: str = "") -> bool:
+    """Whether a tool replaces something in the text `value`, which stands under `key`."""
     if _WHOLE.fullmatch(value):
         return True
     if key in _SCRIPTS or "\n" in value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyprod_audit.discover.classify import CONF, JSON, SCRIPT, YAML, classify
+from pyprod_audit.discover.classify import CONF, JSON, SCRIPT, YAML, classify, is_compose_name
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 
@@ -13,11 +13,21 @@ def classify_content(path: str, text: str) -> str | None:
     if kind == YAML:
         from pyprod_audit.parsers.kubernetes import looks_like_kubernetes
 
-        return "kubernetes" if looks_like_kubernetes(text) else "yaml"
+        if looks_like_kubernetes(text):
+            return "kubernetes"
+        if not is_compose_name(path):
+            return "yaml"
+        from pyprod_audit.parsers.compose import looks_like_compose
+
+        return "compose" if looks_like_compose(text) else "yaml"
     if kind == JSON:
         from pyprod_audit.parsers.kubernetes import looks_like_kubernetes_json
 
-        return "kubernetes" if looks_like_kubernetes_json(text) else "text"
+        if looks_like_kubernetes_json(text):
+            return "kubernetes"
+        from pyprod_audit.parsers.terraform_plan import looks_like_plan
+
+        return "terraform-plan" if looks_like_plan(text) else "text"
     if kind == CONF:
         from pyprod_audit.parsers.nginx import looks_like_nginx
 

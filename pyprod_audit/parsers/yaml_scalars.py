@@ -1,8 +1,9 @@
 """What plain YAML scalars and tags mean.
 
 Kubernetes reads YAML through sigs.k8s.io/yaml, whose resolver (`goyaml.v2/resolve.go`) is YAML 1.1 without base 60:
-`yes`, `on`, `y` are booleans, `0777` is octal, `1_000` is a number, a date stays text. Compose and GitHub read the YAML
-1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema), where the same words are text.
+`yes`, `on`, `y` are booleans, `0777` is octal, `1_000` is a number, a date stays text. GitHub reads the YAML 1.2 core
+schema (https://yaml.org/spec/1.2.2/#103-core-schema), where the same words are text. Compose reads it with go-yaml 4
+(`internal/libyaml/resolver.go`): the words of the core schema, the numbers of Go, and dates as moments in time.
 """
 
 from __future__ import annotations
@@ -63,6 +64,33 @@ def _go_number(text: str) -> Scalar:
     return _number(text, text.replace("_", ""), _GO_INTEGER, _GO_BASES)
 
 
+_DATE = lazy(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:[Tt ]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(\.[0-9]{1,9})?(Z|[-+][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def _go_yaml_scalar(text: str) -> Scalar:
+    found = _DATE.fullmatch(text) if text[4:5] == "-" else None
+    return _go_number(text) if found is None else _go_time(found) or text
+
+
+def _go_time(found: re.Match[str]) -> str | None:
+    """A moment as Go's `fmt.Sprint` writes it; None for what go-yaml leaves a text."""
+    year, month, day, hour, minute, second = (int(group or 0) for group in found.groups()[:6])
+    fraction, zone = (found[7] or "").rstrip("0").rstrip("."), found[8] or ""
+    february = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    days = (31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    in_day = hour < 24 and minute < 60 and second < 60
+    # With a T there is a zone, with a blank there is none.
+    written = found[4] is None or (" " in found[0]) != bool(zone)
+    if not (1 <= month <= 12 and 1 <= day <= days[month - 1] and in_day and written):
+        return None
+    offset = zone.replace(":", "") if zone not in ("", "Z") else "+0000"
+    name = offset if zone not in ("", "Z", "+00:00", "-00:00") else "UTC"
+    return f"{year:04d}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}:{second:02d}{fraction} {offset} {name}"
+
+
 def _core_number(text: str) -> Scalar:
     if text[0] not in _STARTS:
         return text
@@ -86,6 +114,7 @@ _GO_WORDS: Final = {**_CORE_WORDS, **_spellings(True, "yes", "on", "y"), **_spel
 
 KUBERNETES: Final = Schema(_GO_WORDS, _go_number, frozenset(["", *"~yYnNtTfFoO0123456789+-."]))
 CORE: Final = Schema(_CORE_WORDS, _core_number, frozenset(["", *"~nNtTfF0123456789+-."]))
+GO_YAML: Final = Schema({**_CORE_WORDS, "-0": -0.0}, _go_yaml_scalar, CORE.first)
 
 _STANDARD = "tag:yaml.org,2002:"
 # CloudFormation's short forms, Ansible Vault, GitLab, and loaders that read the environment or other files.

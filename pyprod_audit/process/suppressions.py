@@ -32,7 +32,9 @@ _COMMENT = lazy(
 _DIRECTIVE = lazy(r"(?P<what>ignore-file|ignore)[ \t]{0,8}\[(?P<rules>[^\]]*)\](?P<tail>.*)")
 _TAIL = lazy(r"[ \t]*(?:until=(?P<until>[^\s]{1,40}))?[ \t]*(?:--[ \t]*(?P<reason>.*))?(?P<more>.*)")
 _CLOSERS = ("-->", "*/", "#}")
-_LINE_COMMENT = ("#", "//", "--", ";", "<!--", "/*", "*", "{#")
+_LINE_COMMENT = ("#", "//", "--", ";", "<!--", "/*", "*", "{#", "{{/*", "{{- /*")
+# What stands in front of a comment that is alone on its line; a comment of Go's templates is an action.
+_ALONE = ("", "{{", "{{-")
 _LONGEST_SUPPRESSED_COMMAND = 200
 
 
@@ -41,7 +43,8 @@ class Mark:
     """One suppression as it is written.
 
     `rules`: the ids it means; `lines`: the first and last line it covers (None: the whole file); `span`: where it
-    stands; `area`: for an annotation, the object it belongs to, as offsets.
+    stands; `area`: for an annotation, the object it belongs to, as offsets; `owners`: that object as charts and
+    overlays deploy it, by address and deployment.
     """
 
     by: str
@@ -52,6 +55,7 @@ class Mark:
     until: date | None = None
     lines: tuple[int, int] | None = None
     area: tuple[int, int] | None = None
+    owners: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def path(self) -> str:
@@ -79,9 +83,12 @@ def collect(files: Mapping[str, SourceFile], match: Match, resources: Iterable[R
     for source in files.values():
         if MARK in source.text:
             _read_comments(source, match, found)
-    for resource in resources:
-        if resource.parent is None and resource.kind.startswith("k8s.") and ANNOTATION in resource.source.text:
-            _read_annotations(resource, match, found)
+    marked = any(ANNOTATION in source.text for source in files.values())
+    known: dict[tuple[str, int, str], int] = {}
+    for resource in resources if marked else ():
+        if resource.parent is None and resource.kind.startswith("k8s."):
+            if resource.variant or ANNOTATION in resource.source.text:
+                _read_annotations(resource, match, found, known)
     return found
 
 
@@ -133,7 +140,7 @@ def _judged(finding: Finding, by_path: Mapping[str, list[Mark]], used: set[int])
     if finding.suppression is not None:
         return finding
     places = (finding.primary.span, *(related.span for related in finding.related))
-    mark = _first(by_path, finding.rule_id, places, used)
+    mark = _first(by_path, finding.rule_id, places, used) or _of_object(finding, by_path, used)
     return finding if mark is None else replace(finding, suppression=Suppression(mark.by, mark.reason, mark.span))
 
 
@@ -146,6 +153,16 @@ def _first(by_path: Mapping[str, list[Mark]], rule: str, places: Iterable[Span],
                 used.add(id(mark))
                 first = first or mark
     return first
+
+
+def _of_object(finding: Finding, by_path: Mapping[str, list[Mark]], used: set[int]) -> Mark | None:
+    """The annotation of the object that a finding is about, wherever in charts and overlays its values stand."""
+    for mark in (mark for marks in by_path.values() for mark in marks if mark.owners) if finding.variants else ():
+        owners = (address for address, variant in mark.owners if variant in finding.variants)
+        if finding.rule_id in mark.rules and any(f"{finding.address}/".startswith(f"{one}/") for one in owners):
+            used.add(id(mark))
+            return mark
+    return None
 
 
 # -- comments --------------------------------------------------------------------------------------------------
@@ -218,7 +235,7 @@ def _covered_lines(span: Span) -> tuple[int, int]:
     lines = span.file.lines
     own = span.line
     first = own
-    if not lines[own - 1][: span.column - 1].strip():
+    if lines[own - 1][: span.column - 1].strip() in _ALONE:
         following = own + 1
         while following <= len(lines) and lines[following - 1].lstrip().startswith(_LINE_COMMENT):
             following += 1
@@ -238,15 +255,29 @@ def _continues(line: str) -> bool:
 # -- annotations -----------------------------------------------------------------------------------------------
 
 
-def _read_annotations(resource: Resource, match: Match, found: Suppressions) -> None:
+def _read_annotations(
+    resource: Resource, match: Match, found: Suppressions, known: dict[tuple[str, int, str], int]
+) -> None:
+    """Add a mark for each annotation; `known` has its number by place (-1: none), so that it is added once."""
+    owners = frozenset({(resource.address, resource.variant)}) if resource.variant else frozenset()
     for key, node in resource.node.mapping_at("metadata.annotations").items():
         if not key.startswith(ANNOTATION):
             continue
         name = key.removeprefix(ANNOTATION)
         span = node.key or node.anchor
+        place = (span.file.path, span.start, key)
+        number = known.get(place)
+        if number is not None:
+            if number >= 0:
+                found.marks[number] = replace(found.marks[number], owners=found.marks[number].owners | owners)
+            continue
         mark = _mark("annotation", span, (name,), match, found) if name else None
+        known[place] = -1 if mark is None else len(found.marks)
         if mark is not None:
-            area = (resource.node.start, resource.node.end)
-            found.marks.append(replace(mark, reason=(node.text or "").strip(), area=area))
+            # An annotation that stands in another file than the object covers what is written on its own line there.
+            area = (resource.node.start, resource.node.end) if span.file is resource.source else None
+            lines = None if area else (span.line, span.line)
+            reason = (node.text or "").strip()
+            found.marks.append(replace(mark, reason=reason, area=area, lines=lines, owners=owners))
         elif not name:
             found.complaints.append(complaint(MALFORMED, span, f"{ANNOTATION}<rule> names no rule"))
