@@ -339,7 +339,7 @@ def test_yaml_that_is_known_in_part_is_read() -> None:
         ('set $d "a" 2', "a: <a>\nm:\n  x: 1"),
         ('set $d "a" 1', "a: 1\nm:\n  x: 1"),
         ('set $d "b" 2', "a: 1\nb: <b>\nm:\n  x: 1"),
-        ('unset $d "a"', "a: <a>\nm:\n  x: 1"),
+        ('unset $d "a"', "m:\n  x: 1\n<a>: <a>"),
         ('unset $d "z"', "a: 1\nm:\n  x: 1"),
         ('merge $d (dict "a" 5 "b" 6 "m" (dict "z" 1))', "a: 1\nb: <b>\nm:\n  x: 1\n  z: <z>"),
         ('mergeOverwrite $d (dict "a" 5)', "a: <a>\nm:\n  x: 1"),

@@ -24,13 +24,16 @@ def object_of(resource: Resource) -> Resource:
 
 
 def place_of(resource: Resource) -> Span:
-    """Where to point for the whole of a resource: an object's `metadata.name`, else its `kind`; a view's own anchor."""
+    """Where to point for the whole of a resource: an object's `metadata.name`, else its `kind`; a view's own anchor.
+
+    Without `via`: how an object came by its name says nothing about what it does.
+    """
     if resource.parent is None and resource.kind.startswith("k8s."):
         for path in ("metadata.name", "kind"):
             found = resource.node.get(path)
             if found is not None and found.value:
-                return found.anchor
-    return resource.node.anchor
+                return found.anchor._replace(via=())
+    return resource.node.anchor._replace(via=())
 
 
 def name_of(resource: Resource) -> str:

@@ -86,7 +86,9 @@ def _set(call: Call, value: Value, key: Value, item: Value) -> Value:
         return value
     key = str(key)
     if call.undecided:
-        if key not in value or same(value[key], item) is not True:
+        if not value and isinstance(value, Map):
+            value.open = value.open or Unknown(key, _MAYBE)  # it may stay empty
+        elif key not in value or same(value[key], item) is not True:
             value[key] = item if isinstance(item, Unknown) else Unknown(key, _MAYBE)
         return value
     via = call.places[2] if len(call.places) > 2 else ()
@@ -105,10 +107,12 @@ def _unset(call: Call, value: Value, key: Value) -> Value:
         unknown = key if isinstance(key, Unknown) else call.renderer.unknown_in(key)
         for name in list(value):
             value[name] = unknown
-    elif call.undecided:
+    elif call.undecided and not isinstance(value, Map):
         if key in value:
             value[key] = Unknown(str(key), _MAYBE)
-    else:
+    elif key in value or not call.undecided:
+        if call.undecided and isinstance(value, Map):
+            value.open = value.open or Unknown(str(key), _MAYBE)  # it may be there or not
         value.pop(key, None)
         if isinstance(value, Map):
             value.places.pop(key, None)
