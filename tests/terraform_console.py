@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from pyprod_audit.evaluate.terraform_encoding import encode
-from pyprod_audit.evaluate.terraform_expressions import Evaluator
-from pyprod_audit.evaluate.terraform_values import Unresolved, require_known
+from pyprod_audit.evaluate.terraform.encoding import encode
+from pyprod_audit.evaluate.terraform.expressions import Evaluator
+from pyprod_audit.evaluate.terraform.values import Unresolved, require_known
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.parsers.terraform import parse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyprod_audit.evaluate.terraform import evaluate
+from pyprod_audit.evaluate.terraform.evaluation import evaluate
 from pyprod_audit.model import Deployment, Node, Problem, Resource, SourceFile, Tree
 from pyprod_audit.parsers.terraform import parse
 

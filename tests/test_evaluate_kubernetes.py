@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.evaluate.kubernetes_environment import Entries, Pod, PodEnvironment, environment_of
-from pyprod_audit.evaluate.kubernetes_expansion import expanded
+from pyprod_audit.evaluate.kubernetes.environment import Entries, Pod, PodEnvironment, environment_of
+from pyprod_audit.evaluate.kubernetes.expansion import expanded
 from pyprod_audit.link.database_clients import demands
 from pyprod_audit.link.environment import environment
 from pyprod_audit.link.namespaces import peer_matches

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.evaluate.nginx import evaluate
-from pyprod_audit.evaluate.nginx_configmaps import evaluate as evaluate_config_maps
+from pyprod_audit.evaluate.nginx.configmaps import evaluate as evaluate_config_maps
+from pyprod_audit.evaluate.nginx.evaluation import evaluate
 from pyprod_audit.link.network import proxied_hosts
 from pyprod_audit.model import Node, Problem, Resource, SourceFile, Span, Tree, Unknown, Via
 from pyprod_audit.model.node import Derived

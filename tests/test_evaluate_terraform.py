@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.evaluate.terraform import evaluate, reference_target, reference_targets
+from pyprod_audit.evaluate.terraform.evaluation import evaluate, reference_target, reference_targets
 from pyprod_audit.model import Node, Problem, Resource, SourceFile, Tree, Unknown
 from pyprod_audit.parsers.hcl_expression import Expression
 from pyprod_audit.parsers.terraform import parse

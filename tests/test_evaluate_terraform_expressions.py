@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.evaluate.terraform_expressions import Evaluator
-from pyprod_audit.evaluate.terraform_values import EncodedMapping, Unresolved, type_of
+from pyprod_audit.evaluate.terraform.expressions import Evaluator
+from pyprod_audit.evaluate.terraform.values import EncodedMapping, Unresolved, type_of
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.parsers.hcl_expression import Expression
 from tests.terraform_console import Console, as_json, evaluated, written

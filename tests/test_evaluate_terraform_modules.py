@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyprod_audit.evaluate.terraform import evaluate
-from pyprod_audit.evaluate.terraform_expressions import Evaluator
-from pyprod_audit.evaluate.terraform_instances import Instance
-from pyprod_audit.evaluate.terraform_outputs import LazyObject
-from pyprod_audit.evaluate.terraform_values import Unresolved
+from pyprod_audit.evaluate.terraform.evaluation import evaluate
+from pyprod_audit.evaluate.terraform.expressions import Evaluator
+from pyprod_audit.evaluate.terraform.instances import Instance
+from pyprod_audit.evaluate.terraform.outputs import LazyObject
+from pyprod_audit.evaluate.terraform.values import Unresolved
 from pyprod_audit.model import Deployment, Node, Problem, SourceFile, Tree, Unknown
 from pyprod_audit.parsers.hcl_expression import Expression
 from pyprod_audit.parsers.terraform import parse

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pyprod_audit.evaluate.nginx import evaluate
-from pyprod_audit.evaluate.nginx_contents import Contents
-from pyprod_audit.evaluate.nginx_files import ConfigFile, Files
-from pyprod_audit.evaluate.nginx_graph import starting_points
-from pyprod_audit.evaluate.nginx_includes import Includes
+from pyprod_audit.evaluate.nginx.contents import Contents
+from pyprod_audit.evaluate.nginx.evaluation import evaluate
+from pyprod_audit.evaluate.nginx.files import ConfigFile, Files
+from pyprod_audit.evaluate.nginx.graph import starting_points
+from pyprod_audit.evaluate.nginx.includes import Includes
 from pyprod_audit.intake import from_sources
 from pyprod_audit.model import Node, Resource, SourceFile, Tree
 from pyprod_audit.parsers.nginx import parse

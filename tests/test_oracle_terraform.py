@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyprod_audit.discover.read import decode
-from pyprod_audit.evaluate.terraform_values import Type, type_of
+from pyprod_audit.evaluate.terraform.values import Type, type_of
 from pyprod_audit.model import Node, SourceFile
 from tests.terraform_console import Console, as_json, evaluated
 

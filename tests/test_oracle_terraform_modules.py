@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyprod_audit.evaluate.terraform_references import without_keys
+from pyprod_audit.evaluate.terraform.references import without_keys
 from pyprod_audit.model import Node, Resource, Unknown
 from tests.oracles.terraform_modules.trees import EXPECTED, ModuleTree, trees
 from tests.terraform_samples import run

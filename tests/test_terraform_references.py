@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pyprod_audit.evaluate.terraform_references import referred, referring
+from pyprod_audit.evaluate.terraform.references import referred, referring
 from pyprod_audit.model import Repository, SourceFile, Unknown
 from pyprod_audit.options import ScanOptions
 from pyprod_audit.pipeline import scan_sources

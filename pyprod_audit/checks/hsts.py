@@ -22,7 +22,7 @@ from pyprod_audit.checks.nginx_view import (
     place_address,
     terminates_tls,
 )
-from pyprod_audit.evaluate.nginx_values import interpolated
+from pyprod_audit.evaluate.nginx.values import interpolated
 from pyprod_audit.model import Node, Repository, Resource, Unknown
 from pyprod_audit.model.kubernetes import name_of
 from pyprod_audit.model.patterns import lazy

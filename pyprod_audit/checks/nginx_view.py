@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyprod_audit.checks.api import Cannot
-from pyprod_audit.evaluate.nginx_values import interpolated
+from pyprod_audit.evaluate.nginx.values import interpolated
 from pyprod_audit.model import Node, Repository, Resource, Service, Unknown
 from pyprod_audit.model.patterns import lazy
 

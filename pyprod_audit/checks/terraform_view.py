@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pyprod_audit.evaluate.terraform_references import mentioned, referred, referring, refers, same_root, without_keys
+from pyprod_audit.evaluate.terraform.references import mentioned, referred, referring, refers, same_root, without_keys
 
 __all__ = ["mentioned", "referred", "referring", "refers", "same_root", "without_keys"]

@@ -10,17 +10,17 @@ from pyprod_audit.model import Problem, Resource, Tree
 
 EVALUATORS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "kustomize": ("kustomize:evaluate", ("kustomize.kustomization",)),
-    "nginx": ("nginx:evaluate", ("nginx.config",)),
+    "nginx": ("nginx.evaluation:evaluate", ("nginx.config",)),
     "compose": ("compose:evaluate", ("compose.file",)),
     "helm": ("helm:evaluate", ("helm.chart", "helm.values")),
-    "terraform": ("terraform:evaluate", ("tf.file", "tf.plan")),
+    "terraform": ("terraform.evaluation:evaluate", ("tf.file", "tf.plan")),
 }
 """By technology: `module:function`, and the kinds of file-level resources that it is called with, if there are any.
 
 The function is `evaluate(resources, tree) -> Evaluated`; it never raises on any input.
 """
 FROM_EFFECTIVE: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "nginx in ConfigMaps": ("nginx_configmaps:evaluate", ("k8s.configmap", "k8s.podspec", "k8s.container")),
+    "nginx in ConfigMaps": ("nginx.configmaps:evaluate", ("k8s.configmap", "k8s.podspec", "k8s.container")),
 }
 """The same for those that run last, on what the others have made of the objects."""
 

@@ -153,7 +153,7 @@ def _of_rds(datastore: Datastore, repository: Repository) -> Fact | Unknown:
 
 
 def _parameter_group(named: Node, kind: str, owner: Resource, repository: Repository) -> Resource | None:
-    from pyprod_audit.evaluate.terraform_references import referred  # only where there is Terraform
+    from pyprod_audit.evaluate.terraform.references import referred  # only where there is Terraform
 
     found = referred(owner, named, repository)
     if found is not None and found.kind == kind:
@@ -214,7 +214,7 @@ def _cloud_sql_memory(tier: str) -> float | None:
 
 
 def _of_azure(datastore: Datastore, repository: Repository) -> Fact | Unknown:
-    from pyprod_audit.evaluate.terraform_references import refers  # only where there is Terraform
+    from pyprod_audit.evaluate.terraform.references import refers  # only where there is Terraform
 
     owner = datastore.resource
     siblings: Iterator[Resource] = iter(repository.children(owner.parent)) if owner.parent is not None else iter(())

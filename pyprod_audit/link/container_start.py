@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyprod_audit.evaluate.kubernetes_environment import PodEnvironment
+from pyprod_audit.evaluate.kubernetes.environment import PodEnvironment
 from pyprod_audit.link.environment import Environment
 from pyprod_audit.link.images import shell_family
 from pyprod_audit.link.startup import Scripts, Startup, trace, trace_commands

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from pyprod_audit.evaluate.nginx_values import interpolated
+from pyprod_audit.evaluate.nginx.values import interpolated
 from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource, Scalar, Unknown
 from pyprod_audit.model.kubernetes import namespace_of, pod_labels, selector_matches

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pyprod_audit.evaluate.kubernetes_environment import NOTHING, Entries, Pod, PodEnvironment, environment_of
+from pyprod_audit.evaluate.kubernetes.environment import NOTHING, Entries, Pod, PodEnvironment, environment_of
 from pyprod_audit.link.network import nearest, same_namespace
 from pyprod_audit.link.variants import together
 from pyprod_audit.model import Node, Repository, Resource, Unknown

@@ -1,0 +1,1 @@
+"""What nginx configuration amounts to; `evaluation.evaluate` is the entrance."""

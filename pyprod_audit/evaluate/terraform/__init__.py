@@ -1,0 +1,1 @@
+"""What Terraform and OpenTofu configuration amounts to; `evaluation.evaluate` is the entrance."""
