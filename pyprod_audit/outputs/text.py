@@ -103,7 +103,7 @@ class _Printer:
             yield f"{indent}also {_place(other.primary)}{message}"
         if len(group) > _TOGETHER:
             yield f"{indent}and {len(group) - _TOGETHER} more; -v shows all"
-        if first.variants:
+        if first.variants not in ((), (".",)):  # the only deployment of the folder that was scanned
             yield f"{indent}{self.paint('deployed by', _BOLD)}: {terminal(_variants(first.variants, self.options))}"
         if first.help:
             yield f"{indent}{self.paint('help', _BOLD)}: {terminal(first.help)}"
