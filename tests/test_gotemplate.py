@@ -398,6 +398,8 @@ def test_text_that_stands_for_a_branch_may_be_empty() -> None:
     template = '{{ with include "%s" . }}k: {{ . | nindent 2 }}{{ end }}'
     assert shown(render(template % "x", unknowns(), helpers=helpers)[0]) == "?: ?"
     assert shown(render(template % "y", unknowns(), helpers=helpers)[0]).startswith("k: \n  c: 1")
+    assert shown(render("{{ with .list }}{{ if tpl . $ }}a{{ else }}b{{ end }}{{ end }}",
+                        unknowns(list="{{ if .u }}\n- x\n{{ end }}"))[0]) == "?"  # fmt: skip
     compared = '{{ if eq (include "x" .) "" }}same{{ else }}other{{ end }}'
     assert shown(render(compared, unknowns(), helpers=helpers)[0]) == "?"
 
