@@ -541,3 +541,12 @@ class TestAnything:
         files = chart(template)
         files["web/Chart.yaml"] = CHART + metadata
         run(files)
+
+
+def test_a_range_over_millions_is_a_problem_at_its_place_and_the_rest_counts() -> None:
+    many = "{{- range $i := until 5000000 }}\n# {{ $i }}\n{{- end }}\nkind: Pod\napiVersion: v1\n"
+    found = run(chart(many, web__templates__b_yaml="apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"))
+    (problem,) = found.problems
+    assert (problem.path, problem.line) == ("web/templates/a.yaml", 1)
+    assert "a list of 5000000 numbers" in problem.message
+    assert [resource.address for resource in found.resources if resource.kind == "k8s.pod"] == ["Pod/web"]

@@ -642,3 +642,13 @@ def test_never_raises(texts: list[str]) -> None:
         for node in resource.node.walk():
             assert isinstance(node, Node)
             assert 0 <= node.start <= node.end <= len(node.source.text)
+
+
+def test_a_file_that_includes_itself_is_a_problem_and_the_rest_counts() -> None:
+    resources, problems = run({
+        "nginx.conf": "events {}\nhttp {\n  include tls.conf;\n  server { listen 80; }\n}\n",
+        "tls.conf": "server_tokens off;\ninclude tls.conf;\nssl_protocols TLSv1.3;\n",
+    })  # fmt: skip
+    assert problems == [Problem("evaluate", "tls.conf", "nginx: the file includes itself", 2)]
+    (server,) = [resource for resource in resources if resource.kind == "nginx.server"]
+    assert {"server_tokens", "ssl_protocols"} <= set(server.node.mapping)

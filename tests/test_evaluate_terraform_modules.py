@@ -111,7 +111,6 @@ class TestCalls:
         [
             ("terraform-aws-modules/rds/aws", "module.m is not in the repository"),
             ("git::https://example.com/m.git?ref=v1", "module.m is not in the repository"),
-            ("../../m", "module.m is not in the repository: its folder lies outside of what is scanned"),
             ("./tests/m", "module.m is not in the repository: its folder is not judged"),
         ],
     )
@@ -124,6 +123,14 @@ class TestCalls:
         assert evaluated.problems == []
         assert find(evaluated.resources, "a_b.c").node.mapping["v"].value == Unknown("module.m.x", because)
         assert find(evaluated.resources, "module.m").kind == "tf.module"
+
+    def test_a_folder_outside_of_the_root_is_a_problem_at_the_source(self) -> None:
+        text = f'{BACKEND}module "m" {{\n  source = "../../m"\n}}\nresource "a_b" "c" {{\n  v = module.m.x\n}}\n'
+        resources, problems = run({"infra/main.tf": text})
+        because = "its folder lies outside of what is scanned"
+        assert problems == [Problem("evaluate", "infra/main.tf", f"module.m: {because}", 5)]
+        value = find(resources, "a_b.c").node.mapping["v"].value
+        assert value == Unknown("module.m.x", f"module.m is not in the repository: {because}")
 
     def test_a_missing_folder_is_a_problem_at_the_source(self) -> None:
         files = {

@@ -23,7 +23,7 @@ from pyprod_audit.evaluate.gotemplate.sprig import FUNCTIONS, LENIENT
 from pyprod_audit.evaluate.gotemplate.sprig_reflection import same
 from pyprod_audit.evaluate.gotemplate.toml_text import UnsupportedError, to_toml
 from pyprod_audit.evaluate.gotemplate.undecided import Undecided
-from pyprod_audit.evaluate.gotemplate.values import Int64, List, Map, Piece, TemplateError, Text
+from pyprod_audit.evaluate.gotemplate.values import Int64, LimitReached, List, Map, Piece, TemplateError, Text
 from pyprod_audit.evaluate.gotemplate.yaml_reading import MalformedError, from_yaml
 from pyprod_audit.evaluate.gotemplate.yaml_text import V2, V3, RefusedError, to_yaml
 from pyprod_audit.model import SourceFile, Span, Unknown, Via
@@ -391,8 +391,6 @@ def test_types_of_go_count() -> None:
     "template",
     [
         '{{ repeat 1000000000 "x" | len }}',
-        "{{ until 1000000000 | len }}",
-        "{{ seq 1000000000 | len }}",
         '{{ indent 1000000000 "x" | len }}',
         '{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ toYaml $d }}',
         '{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ toJson $d }}',
@@ -407,6 +405,12 @@ def test_types_of_go_count() -> None:
 )  # fmt: skip
 def test_what_would_not_end_is_unknown(template: str) -> None:
     assert Rendered(template, None).renderer.marks
+
+
+@pytest.mark.parametrize("template", ["{{ until 1000000000 | len }}", "{{ seq 1000000000 | len }}"])
+def test_a_list_beyond_all_bounds_ends_the_rendering(template: str) -> None:
+    with pytest.raises(LimitReached, match="a list of 1000000000 numbers"):
+        Rendered(template, None)
 
 
 def test_nested_quantifiers_take_no_more_steps() -> None:

@@ -13,7 +13,7 @@ from pyprod_audit.evaluate.gotemplate.go_numbers import MAX_INT64, MIN_INT64, pa
 from pyprod_audit.evaluate.gotemplate.sprig_cast import to_float, to_int
 from pyprod_audit.evaluate.gotemplate.sprig_types import ANY, FLOATS, INT, INTS, REST, STRING, Object
 from pyprod_audit.evaluate.gotemplate.undecided import MAX_MEMBERS, Undecided, too_deep
-from pyprod_audit.evaluate.gotemplate.values import Int64, Ints, TemplateError, Value
+from pyprod_audit.evaluate.gotemplate.values import Int64, Ints, LimitReached, TemplateError, Value
 from pyprod_audit.model import Unknown
 from pyprod_audit.model.patterns import lazy
 
@@ -259,7 +259,7 @@ def _steps(start: int, stop: int, step: int) -> range:
         return range(0)
     numbers = range(start, stop, step)
     if len(numbers) > MAX_MEMBERS:
-        raise too_deep("untilStep")
+        raise LimitReached(f"a list of {len(numbers)} numbers is more than {MAX_MEMBERS}")
     return numbers
 
 

@@ -95,7 +95,11 @@ class Contents:
 
     def _included(self, argument: Node, chain: tuple[str, ...], missing: list[Node]) -> list[ConfigFile]:
         """The files that an include brings in here; notes the argument when it is not in the repository."""
-        found = self.includes.resolve(argument, chain[-1], self.includes.main_of(chain[0]))
+        main = self.includes.main_of(chain[0])
+        found = self.includes.resolve(argument, chain[-1], main)
+        if self.includes.is_itself(argument, chain[-1], main):
+            self.problem("the file includes itself", argument)
+            return []
         if not found and not is_standard(argument.text or ""):
             missing.append(argument)
         if found and len(chain) > _MAX_INCLUDES:

@@ -107,6 +107,12 @@ class Includes:
             self._known[asked] = self._exact(asked) or self._search(asked)
         return tuple(file for file in self._known[asked] if file.location != location)
 
+    def is_itself(self, argument: Node, location: str, main: str | None) -> bool:
+        """Whether an include names the very file that it stands in; a glob that also matches it does not."""
+        text = argument.text or ""
+        found = self._known.get(_Asked(posixpath.dirname(location), main, text), ())
+        return not GLOB.search(text) and any(file.location == location for file in found)
+
     def adopt(self, argument: Node, location: str, main: str | None, files: Sequence[ConfigFile]) -> None:
         """Let `argument`, which matches nothing, bring in `files` from now on."""
         self._known[_Asked(posixpath.dirname(location), main, argument.text or "")] = tuple(files)

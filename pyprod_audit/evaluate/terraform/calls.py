@@ -16,8 +16,7 @@ _CONFIGURATION: Final = (".tf", ".tf.json", ".tofu", ".tofu.json")
 class LocalSource(NamedTuple):
     """A module's `source` that is a folder beside the caller's. `path` is relative to the scan root.
 
-    `because` says why there is nothing at it ("" when there is); `missing`: that is somebody's mistake, not a choice of
-    what is scanned.
+    `because` says why there is nothing at it ("" when there is); `missing`: nobody chose that, so it is a problem.
     """
 
     path: str
@@ -32,7 +31,7 @@ def local_source(caller: str, source: str, folders: Mapping[str, Folder], tree: 
     path = posixpath.normpath(posixpath.join(caller, source))
     path = "" if path == "." else path
     if path.startswith("../") or path == "..":
-        return LocalSource(path, "its folder lies outside of what is scanned")
+        return LocalSource(path, "its folder lies outside of what is scanned", missing=True)
     if path in folders:
         return LocalSource(path)
     if any(other.endswith(_CONFIGURATION) and posixpath.dirname(other) == path for other in tree.paths):
