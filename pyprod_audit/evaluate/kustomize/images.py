@@ -35,7 +35,7 @@ class ImageChange:
         self._entry = entry
         self._text = text
         # The name is put into a regular expression as it is: its dots stand for anything.
-        self._expression: Expression | None = compiled(text.get("name", "") + _REST)
+        self._expression: Expression | None = compiled(f"^{text.get('name', '')}{_REST}$")
 
     def set_in(self, item: Item, specs: tuple[FieldSpec, ...], budget: Budget) -> None:
         """Changes the images of an object: in every list of containers, and in the configured fields."""
@@ -79,7 +79,7 @@ class ImageChange:
         if isinstance(image.value, (dict, tuple)):
             raise Refused("an image is a scalar", image)
         written = text_of(image)
-        if self._expression is None or not self._expression.matches(written):
+        if self._expression is None or not self._expression.found_in(written):
             return image
         text = str(self._result(split(written)))
         if text == written:

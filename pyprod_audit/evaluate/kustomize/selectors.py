@@ -41,7 +41,7 @@ class Selector:
         self._parts = {}
         for field, text in self._texts.items():
             if text:
-                expression = compiled(text)
+                expression = compiled(text, whole=True)
                 if expression is None:
                     raise Refused(f"the {field} {text} is no regular expression that can be followed", node.get(field))
                 self._parts[field] = expression
@@ -101,7 +101,7 @@ class Selector:
 
     def _matches(self, field: str, *texts: str) -> bool:
         expression = self._parts.get(field)
-        return expression is None or any(expression.matches(text) for text in texts)
+        return expression is None or any(expression.found_in(text) for text in texts)
 
 
 def select(selector: Selector, items: Iterable[Item], budget: Budget) -> Iterator[Item]:

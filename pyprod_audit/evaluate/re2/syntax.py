@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from pyprod_audit.evaluate.gotemplate.re2_classes import LAST, PERL, POSIX, Ranges, negated
-from pyprod_audit.evaluate.gotemplate.undecided import Undecided
-from pyprod_audit.model import Unknown
+from pyprod_audit.evaluate.re2.classes import (
+    ANY,
+    LAST,
+    NOT_NEWLINE,
+    PERL,
+    POSIX,
+    CharClass,
+    of_ranges,
+    property_class,
+    single,
+    union,
+)
+from pyprod_audit.evaluate.re2.failures import InvalidPatternError, Unsupported
 
 _MAX_REPEAT: Final = 1000
 _MAX_PATTERN: Final = 2_000
-_MAX_NESTING: Final = 100
-
-
-class InvalidPatternError(ValueError):
-    """The pattern is refused by Go too."""
+_MAX_NESTING: Final = 50
 
 
 class Node(NamedTuple):
     """A part of a pattern.
 
-    `kind`: "set" (one character of `ranges`), "empty", "assert" (`name` is "^", "$", "A", "z", "b" or "B"), "cat" and
+    `kind`: "set" (one character of `accepted`), "empty", "assert" (`name` is "^", "$", "A", "z", "b" or "B"), "cat" and
     "alt" of `parts`, "repeat" of the one part from `least` to `most` times (-1: any number), "group" number `number`.
     """
 
     kind: str
     parts: tuple[Node, ...] = ()
-    ranges: tuple[tuple[int, int], ...] = ()
+    accepted: CharClass | None = None
     name: str = ""
     least: int = 0
     most: int = 0
@@ -35,12 +41,10 @@ class Node(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """A parsed pattern; `names` are those of its groups by number; `folds`: letters match in both cases somewhere."""
+    """A parsed pattern, and the names of its groups in order ("": it has none)."""
 
     root: Node
-    names: dict[int, str]
-    groups: int
-    folds: bool
+    groups: tuple[str, ...]
 
 
 _ESCAPES: Final = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
@@ -62,9 +66,7 @@ class _Parser:
         self.text = text
         self.at = 0
         self.flags: frozenset[str] = frozenset()
-        self.groups = 0
-        self.names: dict[int, str] = {}
-        self.folds = False
+        self.groups: list[str] = []
         self.alternatives: list[Node] = []
         self.items: list[Node] = []
         self.levels: list[_Level] = []
@@ -91,7 +93,7 @@ class _Parser:
                 self.item(character)
         if self.levels:
             raise InvalidPatternError("missing closing )")
-        return Pattern(self.closed(), self.names, self.groups, self.folds)
+        return Pattern(self.closed(), tuple(self.groups))
 
     def item(self, character: str) -> None:
         if character == "(":
@@ -112,7 +114,7 @@ class _Parser:
             elif character == "$":
                 self.items.append(Node("assert", name="$" if "m" in self.flags else "z"))
             elif character == ".":
-                self.items.append(_set([(0, LAST)] if "s" in self.flags else negated([(10, 10)])))
+                self.items.append(_set(ANY if "s" in self.flags else NOT_NEWLINE))
             else:
                 self.literal(ord(character))
 
@@ -129,7 +131,7 @@ class _Parser:
         flags = self.flags
         if text.startswith("(?P<", start) or text.startswith("(?<", start):
             self.named(start)
-            number = self.groups
+            number = len(self.groups)
         elif text.startswith("(?", start):
             opens, flags = self.read_flags()
             if not opens:
@@ -137,10 +139,10 @@ class _Parser:
                 return
         else:
             self.at += 1
-            self.groups += 1
-            number = self.groups
+            self.groups.append("")
+            number = len(self.groups)
         if len(self.levels) >= _MAX_NESTING:
-            raise Undecided(Unknown(self.text, "the pattern is nested too deeply"))
+            raise Unsupported("the pattern is nested too deeply")
         self.levels.append(_Level(self.alternatives, self.items, number, self.flags))
         self.alternatives, self.items, self.flags = [], [], flags
 
@@ -151,10 +153,7 @@ class _Parser:
         if not name or not name.isascii() or not name.replace("_", "a").isalnum():
             # (?<= and (?<! end here too: Go has no lookbehind.
             raise InvalidPatternError("invalid named capture")
-        if name in self.names.values():
-            raise Undecided(Unknown(self.text, "two groups have one name"))
-        self.groups += 1
-        self.names[self.groups] = name
+        self.groups.append(name)  # Go lets several groups have one name
         self.at = end + 1
 
     def read_flags(self) -> tuple[bool, frozenset[str]]:
@@ -211,25 +210,17 @@ class _Parser:
             raise InvalidPatternError("missing argument to repetition operator")
         node = Node("repeat", (self.items[-1],), least=least, most=most, greedy=greedy)
         if _copies(node) > _MAX_REPEAT:
-            raise Undecided(Unknown(self.text, "the pattern repeats too much"))
+            raise InvalidPatternError("invalid repeat count")
         self.items[-1] = node
 
     # -- characters ----------------------------------------------------------------------------------------------
 
     def literal(self, code: int) -> None:
-        self.items.append(_set(self.folded([(code, code)])))
+        self.items.append(_set(single(code, "i" in self.flags)))
 
-    def folded(self, ranges: Ranges) -> Ranges:
-        """The ranges with the other case of their letters, when that does not count."""
-        if "i" not in self.flags:
-            return ranges
-        self.folds = True
-        made = list(ranges)
-        for low, high in ranges:
-            for first, last, shift in ((0x41, 0x5A, 32), (0x61, 0x7A, -32)):
-                if max(low, first) <= min(high, last):
-                    made.append((max(low, first) + shift, min(high, last) + shift))
-        return made
+    def folded(self, accepted: CharClass) -> CharClass:
+        """The class with the other case of its letters, when that does not count."""
+        return accepted.folded() if "i" in self.flags else accepted
 
     def escape(self) -> None:
         following = self.text[self.at + 1 : self.at + 2]
@@ -242,24 +233,39 @@ class _Parser:
             for character in quoted:
                 self.literal(ord(character))
         else:
-            ranges = self.perl_class()
-            if ranges is None:
+            accepted = self.escaped_class()
+            if accepted is None:
                 self.literal(self.escaped_code())
             else:
-                self.items.append(_set(ranges))
+                self.items.append(_set(accepted))
 
-    def perl_class(self) -> Ranges | None:
-        """The class that an escape with d, s or w is; None for other escapes."""
+    def escaped_class(self) -> CharClass | None:
+        """The class that an escape with d, s, w or p is; None for other escapes."""
         letter = self.text[self.at + 1 : self.at + 2]
         if letter in ("p", "P"):
-            raise Undecided(Unknown(self.text, "classes of Unicode are not known here"))
+            accepted, negative = self.unicode_class(), letter == "P"
+            if self.text.startswith("{^", self.at):
+                negative = not negative
+            self.at = self.text.index("}", self.at) + 1 if self.text.startswith("{", self.at) else self.at + 1
+            return accepted.negated() if negative else accepted
         if letter.lower() not in PERL:
             return None
         self.at += 2
-        ranges = PERL[letter.lower()]
-        if letter.islower():
-            return self.folded(ranges)
-        return negated(self.folded(ranges))
+        accepted = self.folded(PERL[letter.lower()])
+        return accepted if letter.islower() else accepted.negated()
+
+    def unicode_class(self) -> CharClass:
+        """The class named behind an escape with p; `at` is then where its name starts."""
+        self.at += 2
+        name = self.text[self.at : self.at + 1]
+        if name == "{":
+            name, end, _ = self.text[self.at + 1 :].partition("}")
+            name = name.removeprefix("^") if end else ""
+        elif name not in tuple("CLMNPSZ"):
+            name = ""
+        if not name:
+            raise InvalidPatternError("invalid character class range")
+        return self.folded(property_class(name))
 
     def escaped_code(self) -> int:
         """The character that an escape stands for."""
@@ -291,7 +297,7 @@ class _Parser:
             digits = self.text[self.at : self.at + 2]
             self.at += 2
             complete = len(digits) == 2
-        if not complete or not digits or len(digits) > 8 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        if not complete or not digits or not set(digits) <= set("0123456789abcdefABCDEF"):
             raise InvalidPatternError("invalid escape sequence")
         code = int(digits, 16)
         if code > LAST:
@@ -303,7 +309,8 @@ class _Parser:
         self.at += 1
         negative = text.startswith("^", self.at)
         self.at += negative
-        ranges: Ranges = []
+        parts: list[CharClass] = []
+        ranges: list[tuple[int, int]] = []
         first = True
         while not text.startswith("]", self.at) or first:
             first = False
@@ -311,9 +318,9 @@ class _Parser:
                 raise InvalidPatternError("missing closing ]")
             named = self.posix_class()
             if named is None and text[self.at] == "\\":
-                named = self.perl_class()
+                named = self.escaped_class()
             if named is not None:
-                ranges += named
+                parts.append(named)
                 continue
             low = high = self.class_code()
             if text.startswith("-", self.at) and self.at + 1 < len(text) and text[self.at + 1] != "]":
@@ -321,11 +328,12 @@ class _Parser:
                 high = self.class_code()
                 if high < low:
                     raise InvalidPatternError("invalid character class range")
-            ranges += self.folded([(low, high)])
+            ranges.append((low, high))
         self.at += 1
-        return _set(negated(ranges) if negative else ranges)
+        accepted = union([*parts, self.folded(of_ranges(tuple(ranges)))])
+        return _set(accepted.negated() if negative else accepted)
 
-    def posix_class(self) -> Ranges | None:
+    def posix_class(self) -> CharClass | None:
         """The class that [:name:] is; None where there is no such thing."""
         text = self.text
         if not text.startswith("[:", self.at) or self.at + 2 >= len(text):
@@ -335,11 +343,12 @@ class _Parser:
             return None
         name = text[self.at + 2 : end]
         negative = name.startswith("^")
-        ranges = POSIX.get(name.removeprefix("^"))
-        if ranges is None:
+        accepted = POSIX.get(name.removeprefix("^"))
+        if accepted is None:
             raise InvalidPatternError("invalid character class range")
         self.at = end + 2
-        return negated(self.folded(ranges)) if negative else self.folded(ranges)
+        accepted = self.folded(accepted)
+        return accepted.negated() if negative else accepted
 
     def class_code(self) -> int:
         if self.at >= len(self.text):
@@ -364,8 +373,8 @@ def _cat(items: list[Node]) -> Node:
     return items[0] if len(items) == 1 else Node("cat", tuple(items)) if items else _EMPTY
 
 
-def _set(ranges: Ranges) -> Node:
-    return Node("set", ranges=tuple(ranges))
+def _set(accepted: CharClass) -> Node:
+    return Node("set", accepted=accepted)
 
 
 def parse(text: str) -> Pattern:
@@ -373,8 +382,8 @@ def parse(text: str) -> Pattern:
 
     Raises:
         InvalidPatternError: where regexp.Compile returns an error.
-        Undecided: for classes of Unicode, and patterns that are too long.
+        Unsupported: for some classes of Unicode, and patterns that are too long or nested too deeply.
     """
     if len(text) > _MAX_PATTERN:
-        raise Undecided(Unknown("", "the pattern is too long"))
+        raise Unsupported("the pattern is too long")
     return _Parser(text).parse()
