@@ -105,6 +105,7 @@ def test_helm_charts() -> None:
         "chart/templates/NOTES.txt": "helm-template",
         "chart/charts/db/templates/db.yaml": "helm-template",
         "chart/charts/db/values.yaml": "helm-values",
+        "chart/files/templates/a.yaml": "text",
     }
 
 

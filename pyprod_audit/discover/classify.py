@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pyprod_audit.model.patterns import lazy
 
@@ -172,21 +172,28 @@ def helm_kinds(paths: Iterable[str]) -> dict[str, str]:
 def _chart_kind(path: str, charts: set[str]) -> str | None:
     folder, _, name = path.rpartition("/")
     lead = f"{folder}/" if folder else ""
-    at = f"/{lead}".find("/templates/")
-    while at >= 0:
-        if path[:at] in charts:
-            return _TEMPLATE
-        at = f"/{lead}".find("/templates/", at + 1)
+    if any(lead[:at] in charts for at in _folder_starts(lead, "templates/")):
+        return _TEMPLATE
     if name == "Chart.yaml":
         return _CHART
     if not _is_yaml(name) or name.startswith("values.schema."):
         return None
+    if any(lead[:at] in charts for at in _folder_starts(lead, "files/")):
+        return "text"  # what templates read with .Files: often a template itself
     if lead in charts:
         return _VALUES if name.startswith("values") else None
     if lead.endswith("values/"):
         return _VALUES if lead.removesuffix("values/") in charts else None
     is_test = name.endswith(("values.yaml", "values.yml")) and lead.endswith("ci/")
     return _VALUES if is_test and lead.removesuffix("ci/") in charts else None
+
+
+def _folder_starts(lead: str, folder: str) -> Iterator[int]:
+    """Where `folder` starts in the folders of a path."""
+    at = f"/{lead}".find(f"/{folder}")
+    while at >= 0:
+        yield at
+        at = f"/{lead}".find(f"/{folder}", at + 1)
 
 
 def _is_yaml(name: str) -> bool:
