@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pyprod_audit.model.patterns import lazy
 
+_DATA: Final = Path(__file__).parent / "data"
 _STALE_AFTER: Final = dt.timedelta(days=365)
 _NUMBER: Final = lazy(r"[vV]?([0-9]{1,6}(?:\.[0-9]{1,6}){0,4})")
 _PYTHON_TAG: Final = lazy(r"(?:^|.*python|.*py|.*cp)([23](?:\.[0-9]{1,2}){0,2})(?![0-9])")
@@ -88,10 +90,8 @@ class Lifecycle(NamedTuple):
 @cache
 def _facts() -> dict[str, Any]:
     import json  # only rules about releases need the data
-    from importlib import resources
 
-    text = resources.files("pyprod_audit").joinpath("data/lifecycles.json").read_text(encoding="utf-8")
-    facts: dict[str, Any] = json.loads(text)
+    facts: dict[str, Any] = json.loads((_DATA / "lifecycles.json").read_text(encoding="utf-8"))
     return facts
 
 

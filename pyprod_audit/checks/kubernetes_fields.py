@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Final, NamedTuple
 
+_TABLE: Final = Path(__file__).parents[1] / "data" / "kubernetes_fields.json"
 _WORDS: Final = {
     "s": "text", "i": "a whole number", "n": "a number", "b": "true or false", "q": "a quantity",
     "x": "a whole number or text",
@@ -36,9 +37,7 @@ class KnownFields(NamedTuple):
 @cache
 def known_fields() -> KnownFields:
     """The table that ships with the package."""
-    content = json.loads(
-        resources.files("pyprod_audit").joinpath("data/kubernetes_fields.json").read_text(encoding="utf-8")
-    )
+    content = json.loads(_TABLE.read_text(encoding="utf-8"))
     return KnownFields(
         content["objects"], {name: _type(row) for name, row in content["types"].items()}, content["releases"]
     )

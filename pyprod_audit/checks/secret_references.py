@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from pyprod_audit.checks import kubernetes_origins as origins
@@ -85,7 +84,7 @@ def secret_name_differs(pod: Resource, context: Context) -> Outcomes:
         ]
         if not meant:
             continue
-        best = max(meant, key=lambda one: SequenceMatcher(None, name, one.name).ratio())
+        best = max(meant, key=lambda one: _likeness(name, one.name))
         supply = origins.supplies(repository, pod)
         doubt = Cannot(wanted[0].name.span, supply) if supply else origins.changes(pod, repository)
         yield doubt or Hit(
@@ -104,7 +103,7 @@ def _is_meant(name: str, keys: set[str], made: _Made, pod: Resource, repository:
         return False
     if posixpath.dirname(made.maker.path) != folder and not (namespace and namespace == namespace_of(made.maker)):
         return False
-    if SequenceMatcher(None, name, made.name).ratio() >= _ALIKE:
+    if _likeness(name, made.name) >= _ALIKE:
         return True
     return bool(keys) and keys <= made.keys and bool(telling_words(name) & telling_words(made.name))
 
@@ -175,3 +174,9 @@ def _used_elsewhere(repository: Repository) -> Iterator[str]:
                     yield value.text or ""
                 elif key in ("imagePullSecrets", "secrets"):
                     yield from (one.text_at("name") or "" for one in value.items)
+
+
+def _likeness(one: str, other: str) -> float:
+    from difflib import SequenceMatcher  # only for names that are missing
+
+    return SequenceMatcher(None, one, other).ratio()

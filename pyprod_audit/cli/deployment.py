@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +58,9 @@ def read_deployment(
     """The files read, the program found; `root` is the scanned folder. Raises a usage error for what is not there."""
     program = ""
     if helm is not None:
-        program = shutil.which(helm) or ""
+        from shutil import which  # only when somebody asks for helm
+
+        program = which(helm) or ""
         if not program:
             raise click.BadParameter(f"there is no program {helm!r}.", param_hint=f"'{_HELM}'")
     return Deployment(

@@ -9,13 +9,13 @@ from itertools import accumulate
 from typing import overload
 
 import tree_sitter
-import tree_sitter_hcl
 
 from pyprod_audit.model import Node, Problem, SourceFile
 from pyprod_audit.model.patterns import lazy
+from pyprod_audit.parsers.grammars import language
 from pyprod_audit.parsers.hcl_expression import MAX_DEPTH, Expression, ExpressionReader
 
-_LANGUAGE = tree_sitter.Language(tree_sitter_hcl.language())
+_LANGUAGE = language("tree_sitter_hcl")
 _TOP_LEVEL = lazy(r'^[A-Za-z_][\w-]*(?:[ \t]+(?:"[^"\n]*"|[A-Za-z_][\w-]*))*[ \t]*(?:\{|=(?!=))', re.MULTILINE)
 _LEADS = bytes(0 if 0x80 <= byte < 0xC0 else 1 for byte in range(256))
 _EXPONENT = re.compile(rb"(?<![\w.])[0-9]+[eE][+-]?[0-9]+")

@@ -7,13 +7,13 @@ from bisect import bisect_right
 from typing import Final, TypeAlias
 
 import tree_sitter
-import tree_sitter_python
 
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.model.patterns import lazy
+from pyprod_audit.parsers.grammars import language
 
 Tree: TypeAlias = tree_sitter.Node
-LANGUAGE: Final = tree_sitter.Language(tree_sitter_python.language())
+LANGUAGE: Final = language("tree_sitter_python")
 
 _DEPTH: Final = 40
 _LONGEST_CHAIN: Final = 20

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 import tree_sitter
-import tree_sitter_bash
 
 from pyprod_audit.model.patterns import lazy
+from pyprod_audit.parsers.grammars import language
 
-_LANGUAGE: Final = tree_sitter.Language(tree_sitter_bash.language())
+_LANGUAGE: Final = language("tree_sitter_bash")
 _PARSER: Final = tree_sitter.Parser(_LANGUAGE)
 _OPAQUE = lazy(r"[^\t\n\r -\x7e]")
 
