@@ -141,10 +141,8 @@ def _undecided(
         _write_out(frame, found.takes, values, places, node)
     for value in values:
         kind = type(value)
-        if kind is Unknown:
-            return value  # type: ignore[no-any-return]  # its type was just asked
-        if kind is HalfKnown:
-            return Unknown(value.expression, value.because)
+        if isinstance(value, Unknown):
+            return Unknown(value.expression, value.because) if kind is HalfKnown else value
         if (kind is Text or kind is str) and OPEN in value and not found.transparent:
             return frame.renderer.unknown_in(value)
     return None

@@ -154,12 +154,9 @@ def evaluated_logic(evaluator: Evaluator, expression: Expression, names: Names) 
             raise
         except Unresolved as why:
             found.append(None)
-            undecided = undecided or why.with_traceback(None)
+            undecided = undecided or why.anew()
     if decisive in found:
         return decisive
     if undecided is not None:
-        try:
-            raise undecided
-        finally:
-            undecided = None  # its traceback holds this frame, and with it whatever is being evaluated
+        raise undecided.anew()
     return not decisive

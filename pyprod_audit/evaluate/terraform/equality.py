@@ -76,12 +76,9 @@ def _equal_containers(left: _Container, right: _Container) -> bool:
             if not equal(a, b):
                 return False
         except Unresolved as why:
-            undecided = why.with_traceback(None)
+            undecided = why.anew()
     if undecided is not None:
-        try:
-            raise undecided
-        finally:
-            undecided = None  # its traceback holds this frame, and with it whatever is being evaluated
+        raise undecided.anew()
     return True
 
 

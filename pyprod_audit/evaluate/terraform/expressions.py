@@ -181,12 +181,9 @@ class Evaluator:
             except Invalid:
                 raise
             except Unresolved as why:
-                unknown = unknown or why.with_traceback(None)
+                unknown = unknown or why.anew()
         if unknown is not None:
-            try:
-                raise unknown
-            finally:
-                unknown = None  # its traceback holds this frame, and with it whatever is being evaluated
+            raise unknown.anew()
         return values
 
     def _binary(self, expression: Expression, names: Names) -> Value:

@@ -152,12 +152,9 @@ def _prepared(kinds: Sequence[str], arguments: Sequence[Value], call: Call) -> l
         except Invalid:
             raise
         except Unresolved as why:
-            unknown = unknown or why.with_traceback(None)
+            unknown = unknown or why.anew()
     if unknown is not None:
-        try:
-            raise unknown
-        finally:
-            unknown = None  # its traceback holds this frame, and with it whatever is being evaluated
+        raise unknown.anew()
     return prepared
 
 

@@ -51,7 +51,8 @@ def _moment(text: str) -> _Moment:
     if hours > 23 or minutes > 59:
         raise Unresolved("the offset of the time is unusual")
     try:
-        clock = dt.datetime(*(int(found[at]) for at in range(1, 7)))  # type: ignore[arg-type]  # noqa: DTZ001 (its offset is kept apart)
+        year, month, day, hour, minute, second = (int(found[at]) for at in range(1, 7))
+        clock = dt.datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (its offset is kept apart)
     except ValueError:
         if found[1] == "0000":
             raise Unresolved("the year is out of range") from None

@@ -7,6 +7,7 @@ members of lists, sets and maps and for function arguments; compared with `terra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from pyprod_audit.evaluate.terraform.values import ANY, OPEN, PRIMITIVES, STRING, Type
 
@@ -48,17 +49,17 @@ def kind_of(kind: Type) -> str:
 
 def element_of(kind: Type) -> Type:
     """The type of a collection's members."""
-    return kind[1]  # type: ignore[return-value]  # what stands there in ("list", T)
+    return cast("Type", kind[1])  # ("list", T)
 
 
 def elements_of(kind: Type) -> tuple[Type, ...]:
     """The types of a tuple's members."""
-    return kind[1:]  # type: ignore[return-value]  # what stands there in ("tuple", T, …)
+    return cast("tuple[Type, ...]", kind[1:])  # ("tuple", T, …)
 
 
 def attributes_of(kind: Type) -> dict[str, Type]:
     """The types of the attributes of an object type."""
-    return dict(kind[1:])  # type: ignore[arg-type]  # pairs in ("object", (name, T), …)
+    return dict(cast("tuple[tuple[str, Type], ...]", kind[1:]))  # ("object", (name, T), …)
 
 
 def object_type(attributes: dict[str, Type]) -> Type:

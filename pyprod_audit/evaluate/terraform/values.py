@@ -31,6 +31,10 @@ PRIMITIVES: Final = frozenset({STRING, NUMBER, BOOL})
 class Unresolved(Exception):  # noqa: N818 (not a mistake: the value exists at deploy time only)
     """An expression cannot be evaluated here; the text says why."""
 
+    def anew(self) -> Unresolved:
+        """The same without its traceback: one that is kept would hold the frames that it came through."""
+        return type(self)(*self.args)
+
 
 class Invalid(Unresolved):
     """Terraform itself would reject the expression: `try` goes on to its next argument."""
