@@ -13,6 +13,7 @@ from pyprod_audit.catalogue import Rule
 from pyprod_audit.checks.api import Cannot, Context, Hit, Outcome
 from pyprod_audit.findings import Confidence, Profile, Report, Severity
 from pyprod_audit.model import Derived, Node, OpenMapping, Repository, Resource, SourceFile, Unknown, Via
+from pyprod_audit.model.kubernetes import place_of
 from pyprod_audit.options import ScanOptions
 from pyprod_audit.parsers.yaml_events import parse_documents
 from pyprod_audit.pipeline import scan_sources
@@ -154,3 +155,14 @@ def test_an_overlay_for_development_is_judged_when_there_is_no_other() -> None:
     report = overlays("development")
     (finding,) = report.findings
     assert (finding.variants, report.notes) == (("overlays/development",), ())
+
+
+def test_the_place_of_an_object_does_not_tell_how_it_came_by_its_name() -> None:
+    node = parse_documents(SourceFile("web.yaml", "kind: Service\nmetadata:\n  name: $name\n")).nodes[0]
+    metadata = node.mapping["metadata"]
+    named = metadata.holding({"name": metadata.mapping["name"].coming(WRITTEN)})
+    service = Resource("k8s.service", "Service/web", node.holding({**node.mapping, "metadata": named}))
+    assert service.node.get("metadata.name").via == (WRITTEN,)  # type: ignore[union-attr]  # it is there
+    assert (place_of(service).text, place_of(service).via) == ("$name", ())
+    view = Resource("k8s.podspec", "Service/web/pod", node.coming(WRITTEN), service)
+    assert place_of(view).via == ()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyprod_audit.evaluate.terraform.expressions import Evaluator
-from pyprod_audit.evaluate.terraform.values import EncodedMapping, Unresolved, type_of
+from pyprod_audit.evaluate.terraform.values import EncodedMapping, Unresolved, VersionDependent, type_of
 from pyprod_audit.model import Node, SourceFile, Unknown
 from pyprod_audit.parsers.hcl_expression import Expression
 from tests.terraform_console import Console, as_json, evaluated, written
@@ -358,3 +358,11 @@ def check(expression: str) -> None:
         assert 0 <= inner.start <= inner.end <= len(inner.source.text)
         assert len(inner.via) <= 4
     as_json(found)
+
+
+def test_a_kept_exception_keeps_its_kind_and_no_frames() -> None:
+    with pytest.raises(VersionDependent) as caught:
+        raise VersionDependent("it depends")
+    kept = caught.value.anew()
+    assert caught.value.__traceback__ is not None
+    assert (type(kept), str(kept), kept.__traceback__) == (VersionDependent, "it depends", None)
